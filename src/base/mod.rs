@@ -1,0 +1,7 @@
+//! Vocabulary of the whole program: pure types without I/O.
+
+pub mod crc;
+pub mod digest;
+pub mod ids;
+pub mod time;
+pub mod units;

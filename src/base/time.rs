@@ -1,0 +1,153 @@
+//! Wall-clock time as the store keeps it (nanoseconds since 1970 in UTC) and as HTTP and JSON show it.
+//!
+//! Nothing is ever ordered by it: that is what an [`Lsn`](crate::base::ids::Lsn) is for.
+
+use std::fmt;
+
+/// Nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Wall(pub i64);
+
+/// A moment split into calendar fields, proleptic Gregorian, UTC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Civil {
+    year: i64,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    /// 0 is Sunday.
+    weekday: u8,
+}
+
+const DAY_SECONDS: i64 = 86_400;
+
+impl Wall {
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
+    /// `2025-11-15T10:30:00Z` (RFC 3339).
+    #[must_use]
+    pub fn rfc3339(self) -> impl fmt::Display {
+        Rfc3339(self.civil())
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7, IMF-fixdate).
+    #[must_use]
+    pub fn http_date(self) -> impl fmt::Display {
+        HttpDate(self.civil())
+    }
+
+    /// Reads an IMF-fixdate. The two obsolete forms of RFC 9110 are not taken: a condition on them is ignored.
+    #[must_use]
+    pub fn from_http_date(text: &str) -> Option<Wall> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 29 || !text.is_ascii() || &bytes[25..] != b" GMT" || &bytes[3..5] != b", " {
+            return None;
+        }
+        let number = |range: std::ops::Range<usize>| -> Option<i64> {
+            let digits = &text[range];
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+        };
+        let month = MONTHS.iter().position(|m| *m == &text[8..11])?;
+        let (day, year) = (number(5..7)?, number(12..16)?);
+        let (hour, minute, second) = (number(17..19)?, number(20..22)?, number(23..25)?);
+        if !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let days = days_from_civil(year, i64::try_from(month).ok()? + 1, day);
+        Some(Wall((days * DAY_SECONDS + hour * 3600 + minute * 60 + second) * 1_000_000_000))
+    }
+
+    fn civil(self) -> Civil {
+        // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+        let seconds = self.seconds();
+        let (days, rest) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
+        let shifted = days + 719_468;
+        let era = shifted.div_euclid(146_097);
+        let day_of_era = shifted.rem_euclid(146_097);
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let small = |n: i64| u8::try_from(n).expect("calendar fields are below 60");
+        Civil {
+            year: year_of_era + era * 400 + i64::from(month <= 2),
+            month: small(month),
+            day: small(day_of_year - (153 * march_month + 2) / 5 + 1),
+            hour: small(rest / 3600),
+            minute: small(rest / 60 % 60),
+            second: small(rest % 60),
+            weekday: small((days + 4).rem_euclid(7)),
+        }
+    }
+}
+
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+struct Rfc3339(Civil);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, hour, minute, second, .. } = self.0;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+struct HttpDate(Civil);
+
+impl fmt::Display for HttpDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, hour, minute, second, weekday } = self.0;
+        let (weekday, month) = (WEEKDAYS[usize::from(weekday)], MONTHS[usize::from(month - 1)]);
+        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_example_of_rfc_9110() {
+        let wall = Wall(784_111_777 * 1_000_000_000);
+        assert_eq!(wall.http_date().to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(wall.rfc3339().to_string(), "1994-11-06T08:49:37Z");
+        assert_eq!(Wall::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(wall));
+    }
+
+    #[test]
+    fn leap_days_and_days_before_1970_keep_their_place() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Wall(seconds * 1_000_000_000).rfc3339().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_date_forms_are_refused() {
+        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Xxx 1994 08:49:37 GMT"] {
+            assert_eq!(Wall::from_http_date(text), None, "{text}");
+        }
+    }
+}

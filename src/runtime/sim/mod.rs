@@ -1,0 +1,1 @@
+//! The simulated machine: cores, clock and disk on one thread, all chance from one seed.
