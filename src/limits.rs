@@ -48,3 +48,38 @@ pub const RANGES_MAX: usize = 16;
 const _: () = assert!(PART_HEAD_BYTES_MAX >= 6 * FILE_NAME_BYTES_MAX);
 const _: () = assert!(FIELD_BYTES_MAX >= 3 * COMMENT_BYTES_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+
+/// Bytes of one batch: table, payloads, padding. Enough for the greatest append (a slice of a batch with one
+/// inline file on top), small enough that a flush is never waited for long.
+pub const BATCH_BYTES_MAX: usize = MIB;
+/// Records of one batch.
+pub const BATCH_RECORDS_MAX: usize = 4_096;
+/// Bytes of one append (a set of records that must share a batch), table and padding included.
+pub const APPEND_BYTES_MAX: usize = 640 * KIB;
+/// A checksum in a put-large record covers this much of a blob's file; ranges are verified by it.
+pub const BLOB_CHUNK_BYTES: usize = 256 * KIB;
+/// The largest file. Its chunk checksums must fit one append.
+pub const FILE_BYTES_MAX: u64 = 32 * 1024 * MIB as u64;
+/// At or below this a file is in memory before anything of it is written; above, it streams into its own file.
+pub const INLINE_BYTES_MAX: usize = 256 * KIB;
+/// Segment size where the volume is large.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * MIB as u64;
+/// Segment size on the smallest volumes: still a few of the greatest batches.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * MIB as u64;
+/// The part of each segment's end that only records which free space (delete, cut, retire) may use.
+pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
+/// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
+pub const SEGMENT_VOLUME_SHARE: u64 = 128;
+/// Shards of the index. Many times the cores, so that two rarely meet.
+pub const INDEX_SHARDS: usize = 256;
+/// Segment files held open for reading.
+pub const OPEN_SEGMENTS_MAX: usize = 512;
+/// Blob files held open for reading.
+pub const OPEN_BLOBS_MAX: usize = 128;
+
+const _: () = assert!(APPEND_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(2 * INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
+const _: () =
+    assert!(FILE_BYTES_MAX / BLOB_CHUNK_BYTES as u64 * 4 + 64 * KIB as u64 <= APPEND_BYTES_MAX as u64);
+const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
+const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));

@@ -1,1 +1,3 @@
-//! store
+//! Bytes that survive.
+
+pub mod format;
