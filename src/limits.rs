@@ -83,3 +83,20 @@ const _: () =
     assert!(FILE_BYTES_MAX / BLOB_CHUNK_BYTES as u64 * 4 + 64 * KIB as u64 <= APPEND_BYTES_MAX as u64);
 const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
 const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
+/// Chunks of one blob on their way to the disk while the next is filled.
+pub const BLOB_WRITES_IN_FLIGHT: usize = 2;
+/// Zeros written at a time when a segment is prepared: large enough to be cheap a byte, small enough
+/// that a commit never waits long behind one.
+pub const ZERO_WRITE_BYTES: usize = 256 * KIB;
+/// How often a full disk is asked again for the space of a segment.
+pub const PROVISION_RETRY_MS: u64 = 500;
+/// Read at a time by a scan.
+pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
+/// The FORMAT file.
+pub const FORMAT_FILE_BYTES_MAX: usize = 4 * KIB;
+/// Durable writes timed each way when the flush method is probed: a median that holds, in a few milliseconds.
+pub const PROBE_WRITES: usize = 31;
+/// Numbers left out after damage: the unreadable records may have had the latest.
+pub const LSN_HEADROOM_AFTER_DAMAGE: u64 = 1 << 32;
+/// Inodes that stay free on the volume, for segments, checkpoints and their temporary files.
+pub const FREE_INODES_MIN: u64 = 16;

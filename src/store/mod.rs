@@ -1,3 +1,258 @@
-//! Bytes that survive.
+//! Bytes that survive: the log, its lanes and segments, big blobs, the index, recovery.
+//!
+//! The order that never changes, and where each step is:
+//!
+//! 1. a big blob's data is flushed, and its name ([`blob::BlobWriter::finish`]);
+//! 2. its put record is flushed ([`lane::Lane::append`]);
+//! 3. the name record is flushed, in the same batch or later;
+//! 4. the index shows it ([`index::ClaimGuard::publish`], [`index::NameGuard::publish`]);
+//! 5. the claim is released, who waits for the same digest is woken;
+//! 6. the request is answered.
 
+pub mod blob;
+pub mod commit;
+pub mod dir;
+pub mod error;
 pub mod format;
+pub mod index;
+pub mod lane;
+pub mod probe;
+pub mod provision;
+pub mod read;
+pub mod recovery;
+pub mod scan;
+pub mod segment;
+mod space;
+pub mod stats;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
+use crate::base::units::align_down;
+use crate::limits::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE};
+use crate::runtime;
+use crate::runtime::buffer::Pool;
+use crate::runtime::disk::Disk;
+
+pub use dir::Identity;
+pub use error::{CommitError, OpenError, ReadError};
+pub use lane::{Lane, LaneStart};
+pub use probe::Probed;
+pub use recovery::Recovered;
+pub use space::Room;
+pub use stats::Stats;
+
+/// When a file counts as stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// When it is flushed.
+    Commit,
+    /// When the kernel has it. A power cut may lose what was answered; a crash of the daemon does not.
+    Os,
+}
+
+impl Durability {
+    fn flushes(self) -> bool {
+        self == Durability::Commit
+    }
+
+    /// As settings and headers spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Durability::Commit => "commit",
+            Durability::Os => "os",
+        }
+    }
+}
+
+/// How a batch is made durable. Never both: an O_DSYNC write may cover its own blocks only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FlushMethod {
+    /// One O_DSYNC write.
+    Dsync,
+    /// Plain writes, then one fdatasync.
+    Fdatasync,
+}
+
+impl FlushMethod {
+    fn parse(text: &str) -> Option<FlushMethod> {
+        match text {
+            "dsync" => Some(FlushMethod::Dsync),
+            "fdatasync" => Some(FlushMethod::Fdatasync),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for FlushMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FlushMethod::Dsync => "dsync",
+            FlushMethod::Fdatasync => "fdatasync",
+        })
+    }
+}
+
+/// What the operator may choose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choices {
+    /// See [`Durability`].
+    pub durability: Durability,
+    /// Bytes of a segment; `None`: fit for the volume.
+    pub segment_bytes: Option<u64>,
+    /// Contents up to this stand in segments.
+    pub inline_bytes_max: usize,
+}
+
+/// What a store runs with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// See [`Durability`].
+    pub durability: Durability,
+    /// See [`FlushMethod`].
+    pub flush: FlushMethod,
+    /// Bytes of a segment.
+    pub segment_bytes: u64,
+    /// Contents up to this stand in segments.
+    pub inline_bytes_max: usize,
+}
+
+/// An open store. Shared by all cores; each has its own [`Lane`].
+pub struct Store {
+    /// Which store this is.
+    pub id: StoreId,
+    /// What it runs with.
+    pub options: Options,
+    /// See [`index::Index`].
+    pub index: Arc<index::Index>,
+    /// Counts and times.
+    pub stats: Stats,
+    disk: Disk,
+    direct: bool,
+    segments: segment::Segments,
+    blobs: blob::Blobs,
+    space: space::Gauge,
+    next_segment: AtomicU32,
+    next_blob: AtomicU64,
+}
+
+/// What opening a store found.
+#[derive(Debug)]
+pub struct Opened {
+    /// What recovery found and did.
+    pub recovered: Recovered,
+    /// Whether the store was made just now.
+    pub created: bool,
+    /// Direct I/O works here.
+    pub direct: bool,
+    /// How long a durable write of one block takes.
+    pub probed: Probed,
+}
+
+impl Store {
+    /// Opens the store in this directory, or makes one, and recovers it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing was changed if it is `Refused`.
+    pub async fn open(disk: Disk, pool: &Pool, choices: Choices) -> Result<(Arc<Store>, Opened), OpenError> {
+        let known = dir::identify(&disk, pool).await?;
+        let alignment = disk.direct_alignment().await.map_err(OpenError::io("ask for direct I/O"))?;
+        let direct = alignment.is_some_and(|(memory, offset)| memory <= BLOCK_BYTES && offset <= BLOCK_BYTES);
+        disk.create_dir("state").await.map_err(OpenError::io("make the store's directories"))?;
+        let probed = probe::probe(&disk, pool, direct).await.map_err(OpenError::io("probe the disk"))?;
+        let identity = match known {
+            Some(identity) => identity,
+            None => {
+                let identity = Identity { store: StoreId(runtime::random()), flush: probed.best() };
+                dir::create(&disk, pool, identity).await?;
+                identity
+            }
+        };
+        let room = disk.space().await.map_err(OpenError::io("ask for the volume's space"))?;
+        let segment_bytes = choices.segment_bytes.unwrap_or_else(|| {
+            let share = align_down(room.total_bytes / SEGMENT_VOLUME_SHARE, BLOCK_BYTES as u64);
+            share.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+        });
+        let options = Options {
+            durability: choices.durability,
+            flush: identity.flush,
+            segment_bytes,
+            inline_bytes_max: choices.inline_bytes_max,
+        };
+        let store = Arc::new(Store {
+            id: identity.store,
+            options,
+            index: index::Index::new(),
+            stats: Stats::default(),
+            segments: segment::Segments::new(disk.clone(), direct),
+            blobs: blob::Blobs::default(),
+            space: space::Gauge::new(room, 2 * segment_bytes),
+            disk,
+            direct,
+            next_segment: AtomicU32::new(1),
+            next_blob: AtomicU64::new(1),
+        });
+        let recovered = recovery::recover(&store, pool).await?;
+        Ok((store, Opened { recovered, created: known.is_none(), direct, probed }))
+    }
+
+    /// Bytes of memory a store's index takes for each file with one name, tables at their fullest.
+    pub const INDEX_BYTES_PER_FILE: usize = 128;
+
+    /// Whether the volume has room for `bytes` more, as of the last look.
+    #[must_use]
+    pub fn room_for(&self, bytes: u64) -> Room {
+        self.space.room_for(bytes)
+    }
+
+    /// Looks at the volume's space again.
+    pub async fn refresh_space(&self) {
+        match self.disk.space().await {
+            Ok(space) => self.space.set(space),
+            Err(error) => tracing::warn!(%error, "the volume's space could not be asked for"),
+        }
+    }
+
+    /// Segments there are.
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments.count()
+    }
+
+    /// The lanes that `cores` cores write: those there were, then new ones.
+    #[must_use]
+    pub fn lane_starts(recovered: &Recovered, cores: usize) -> Vec<LaneStart> {
+        let next = recovered.lanes.iter().map(|lane| lane.id.0 + 1).max().unwrap_or(0);
+        let fresh = (next..).map(|id| LaneStart { id: LaneId(id), predecessor: None });
+        recovered.lanes.iter().copied().chain(fresh).take(cores).collect()
+    }
+
+    fn dsync(&self) -> bool {
+        self.options.durability == Durability::Commit && self.options.flush == FlushMethod::Dsync
+    }
+
+    /// A batch's writes are followed by a flush.
+    fn flushes_apart(&self) -> bool {
+        self.options.durability == Durability::Commit && self.options.flush == FlushMethod::Fdatasync
+    }
+
+    fn next_segment(&self) -> SegmentId {
+        SegmentId(self.next_segment.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn set_next_segment(&self, id: SegmentId) {
+        self.next_segment.store(id.0, Ordering::Relaxed);
+        // Blob numbers begin with the first segment number of this run, so that no two runs share one.
+        self.next_blob.fetch_max(u64::from(id.0) << 32, Ordering::Relaxed);
+    }
+
+    fn next_blob(&self) -> BlobId {
+        BlobId(self.next_blob.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn set_next_blob_after(&self, id: BlobId) {
+        self.next_blob.fetch_max(id.0 + 1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,257 @@
+//! Big contents in files of their own.
+//!
+//! Always: a blob's number is unique within the store, its directory exists and is durable since the store
+//! was made, its file is never renamed and never written again after its put-large record. A file that no
+//! record names is swept at the next start.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+
+use super::Store;
+use super::error::CommitError;
+use super::error::is_no_space;
+use crate::base::crc::Seed;
+use crate::base::ids::BlobId;
+use crate::base::units::align_up;
+use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX};
+use crate::runtime::buffer::{Buffer, Pool};
+use crate::runtime::core::spawn;
+use crate::runtime::disk::{Disk, File, Open};
+use crate::runtime::fatal;
+use crate::runtime::sync::oneshot;
+
+/// The directory of blobs; below it one for each last byte of the number.
+pub const DIRECTORY: &str = "blobs";
+
+/// The directory that a blob's file is in.
+#[must_use]
+pub fn directory(blob: BlobId) -> String {
+    format!("{DIRECTORY}/{:02x}", blob.0 & 0xff)
+}
+
+/// The file of a blob.
+#[must_use]
+pub fn path(blob: BlobId) -> String {
+    format!("{}/{blob}", directory(blob))
+}
+
+/// The blob whose file has this name.
+#[must_use]
+pub fn parse_name(name: &str) -> Option<BlobId> {
+    (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok()).flatten().map(BlobId)
+}
+
+/// What the checksum of the chunk at `offset` starts from.
+#[must_use]
+pub fn chunk_seed(blob: BlobId, offset: u64) -> Seed {
+    Seed::new(&blob.0.to_le_bytes()).at(offset)
+}
+
+/// Open files of blobs that are read.
+#[derive(Default)]
+pub struct Blobs {
+    open: Mutex<(HashMap<BlobId, File>, VecDeque<BlobId>)>,
+}
+
+impl Blobs {
+    /// The file of a blob, open for reading through the page cache.
+    ///
+    /// # Errors
+    /// What opening it gave.
+    pub async fn open(&self, disk: &Disk, blob: BlobId) -> io::Result<File> {
+        let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = lock().0.get(&blob) {
+            return Ok(file.clone());
+        }
+        let file = disk.open(&path(blob), Open::default()).await?;
+        let mut open = lock();
+        if open.0.insert(blob, file.clone()).is_none() {
+            open.1.push_back(blob);
+        }
+        if open.1.len() > OPEN_BLOBS_MAX
+            && let Some(oldest) = open.1.pop_front()
+        {
+            open.0.remove(&oldest);
+        }
+        Ok(file)
+    }
+}
+
+/// A big content on its way to its file: takes bytes in order, writes them in aligned chunks while more arrive.
+/// Dropped before [`BlobWriter::finish`] it removes its file.
+pub struct BlobWriter {
+    store: std::sync::Arc<Store>,
+    pool: Pool,
+    blob: BlobId,
+    file: File,
+    filling: Option<Buffer>,
+    chunk_crcs: Vec<u32>,
+    /// Bytes taken.
+    len: u64,
+    in_flight: VecDeque<oneshot::Receiver<io::Result<()>>>,
+    /// Until the directory is flushed: the outcome of that.
+    named: Option<oneshot::Receiver<io::Result<()>>>,
+    /// Removes the file unless the blob was finished.
+    remove: Rc<RemoveOnDrop>,
+}
+
+/// What a finished blob's put-large record needs.
+pub struct FinishedBlob {
+    /// Its number.
+    pub blob: BlobId,
+    /// Bytes of content.
+    pub len: u64,
+    /// See [`PutLargeBody`](super::format::PutLargeBody).
+    pub chunk_crcs: Vec<u32>,
+    remove: Rc<RemoveOnDrop>,
+}
+
+impl FinishedBlob {
+    /// A record names it now: the file stays.
+    pub fn keep(self) {
+        self.remove.armed.set(false);
+    }
+}
+
+struct RemoveOnDrop {
+    disk: Disk,
+    blob: BlobId,
+    armed: std::cell::Cell<bool>,
+}
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        if !self.armed.get() {
+            return;
+        }
+        let (disk, blob) = (self.disk.clone(), self.blob);
+        spawn(async move {
+            // If this fails the next start sweeps it: no record names it.
+            if let Err(error) = disk.remove(&path(blob)).await {
+                tracing::warn!(%blob, %error, "an abandoned blob could not be removed; the next start will");
+            }
+        });
+    }
+}
+
+impl BlobWriter {
+    /// Creates the file. `expected` is the length, where the client declared one: its space is
+    /// reserved now, so that a full disk shows at once.
+    ///
+    /// # Errors
+    /// `NoSpace` if disk or inodes are full. Any other failure ends the process, as for a batch.
+    pub async fn create(
+        store: &std::sync::Arc<Store>,
+        pool: &Pool,
+        expected: Option<u64>,
+    ) -> Result<BlobWriter, CommitError> {
+        let blob = store.next_blob();
+        let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
+        let file =
+            store.disk.open(&path(blob), how).await.map_err(|error| failed("create a blob", &error))?;
+        let disk = store.disk.clone();
+        let remove = Rc::new(RemoveOnDrop { disk, blob, armed: std::cell::Cell::new(true) });
+        if let Some(len) = expected {
+            let reserved = file.allocate(align_up(len, BLOCK_BYTES as u64)).await;
+            reserved.map_err(|error| failed("reserve space for a blob", &error))?;
+        }
+        // The name becomes durable while the bytes arrive.
+        let (sender, named) = oneshot::channel();
+        let disk = store.disk.clone();
+        spawn(async move { sender.send(disk.sync_dir(&directory(blob)).await) });
+        Ok(BlobWriter {
+            store: store.clone(),
+            pool: pool.clone(),
+            blob,
+            file,
+            filling: None,
+            chunk_crcs: Vec::new(),
+            len: 0,
+            in_flight: VecDeque::new(),
+            named: Some(named),
+            remove,
+        })
+    }
+
+    /// Takes in the next bytes. Waits when [`BLOB_WRITES_IN_FLIGHT`] chunks are on their way.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::create`].
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), CommitError> {
+        while !bytes.is_empty() {
+            let buffer = self.filling.get_or_insert_with(|| self.pool.take(BLOB_CHUNK_BYTES));
+            let room = BLOB_CHUNK_BYTES - buffer.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            buffer.extend_from_slice(now);
+            self.len += now.len() as u64;
+            bytes = later;
+            if buffer.len() == BLOB_CHUNK_BYTES {
+                self.send_chunk().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, flushes, and makes sure that the file's name is durable.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::create`].
+    pub async fn finish(mut self) -> Result<FinishedBlob, CommitError> {
+        if self.filling.is_some() {
+            self.send_chunk().await?;
+        }
+        while let Some(write) = self.in_flight.pop_front() {
+            settle("write a blob", write).await?;
+        }
+        self.file.set_len(self.len).await.map_err(|error| failed("set a blob's length", &error))?;
+        if self.store.options.durability.flushes() {
+            self.file.sync_data().await.map_err(|error| failed("flush a blob", &error))?;
+        }
+        if let Some(named) = self.named.take() {
+            settle("flush a blob's directory", named).await?;
+        }
+        Ok(FinishedBlob { blob: self.blob, len: self.len, chunk_crcs: self.chunk_crcs, remove: self.remove })
+    }
+
+    async fn send_chunk(&mut self) -> Result<(), CommitError> {
+        let Some(mut buffer) = self.filling.take() else { return Ok(()) };
+        let offset = self.chunk_crcs.len() as u64 * BLOB_CHUNK_BYTES as u64;
+        self.chunk_crcs.push(chunk_seed(self.blob, offset).sum(buffer.as_slice()));
+        let padded = buffer.len().next_multiple_of(BLOCK_BYTES);
+        let used = buffer.len();
+        buffer.set_len(padded);
+        buffer.as_mut_slice()[used..].fill(0);
+        while self.in_flight.len() >= BLOB_WRITES_IN_FLIGHT
+            && let Some(oldest) = self.in_flight.pop_front()
+        {
+            settle("write a blob", oldest).await?;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let file = self.file.clone();
+        // In a task of its own: the connection's task may end at any time, the kernel's write may not be dropped.
+        spawn(async move {
+            let (result, _buffer) = file.write_all_at(buffer, 0..padded, offset).await;
+            sender.send(result);
+        });
+        self.in_flight.push_back(receiver);
+        Ok(())
+    }
+}
+
+async fn settle(doing: &str, outcome: oneshot::Receiver<io::Result<()>>) -> Result<(), CommitError> {
+    match outcome.await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(failed(doing, &error)),
+        None => fatal::exit(fatal::Exit::Panicked, &format!("the task to {doing} was lost")),
+    }
+}
+
+/// `NoSpace`, or the end of the process: see [`is_no_space`].
+fn failed(doing: &str, error: &io::Error) -> CommitError {
+    if is_no_space(error) {
+        return CommitError::NoSpace;
+    }
+    fatal::exit(fatal::Exit::CommitFailed, &format!("could not {doing}: {error}"))
+}

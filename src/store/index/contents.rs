@@ -1,0 +1,398 @@
+//! Digest to place, and who is storing what right now.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+
+use super::{Index, Place};
+use crate::base::digest::Digest;
+use crate::base::ids::{Lsn, SegmentId};
+use crate::limits::INDEX_SHARDS;
+use crate::runtime::sync::oneshot;
+
+/// Where a content is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Location {
+    /// In the payload area of a batch.
+    Inline {
+        /// The segment.
+        segment: SegmentId,
+        /// Bytes from the start of its file.
+        offset: u32,
+        /// Bytes of content.
+        len: u32,
+        /// Its checksum, seeded with nonce and place.
+        crc: u32,
+    },
+    /// In a file of its own, which this put-large record describes.
+    Large {
+        /// The record.
+        record: Place,
+        /// Bytes of its entry.
+        entry_len: u32,
+    },
+}
+
+/// What the index knows of a stored content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Content {
+    /// The put's number.
+    pub lsn: Lsn,
+    /// Where it is.
+    pub location: Location,
+    /// The copy is known not to check.
+    pub damaged: bool,
+    /// Its first name; `None` while it has none, and then nobody may see it.
+    pub first_name: Option<Place>,
+}
+
+/// The answer to a claim.
+pub enum Claim {
+    /// Nobody has it: store it and [`ClaimGuard::publish`]. An entry known to be damaged is claimed like this.
+    Fresh(ClaimGuard),
+    /// It is stored, and durable.
+    Stored(Content),
+    /// Another upload is storing it: await the ticket, then claim again.
+    Pending(Ticket),
+}
+
+/// Ends when the claim it waits for has ended, one way or the other.
+pub struct Ticket(oneshot::Receiver<()>);
+
+impl Ticket {
+    /// Waits for the end of the other's claim.
+    pub async fn ended(self) {
+        // Nothing is ever sent: the other side is dropped.
+        let _nothing: Option<()> = self.0.await;
+    }
+}
+
+/// The right to store a digest, and the duty to tell the waiters. Dropped for whatever reason before
+/// it is published, it fails: the next waiter, who still holds its bytes, claims again and stores them.
+pub struct ClaimGuard {
+    index: Arc<Index>,
+    digest: Digest,
+    lsn: Lsn,
+}
+
+impl ClaimGuard {
+    /// The number drawn for the put.
+    #[must_use]
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    /// What is claimed.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The put is flushed: enters it and wakes the waiters.
+    pub fn publish(self, location: Location) {
+        self.index.contents.put(self.digest, self.lsn, location);
+        // Dropping the guard releases the claim, after the entry is there.
+    }
+}
+
+impl Drop for ClaimGuard {
+    fn drop(&mut self) {
+        let waiters = self.index.contents.shard(&self.digest).claims.remove(&self.digest);
+        // Woken outside the lock: each will take it.
+        drop(waiters);
+    }
+}
+
+pub(super) fn claim(index: &Arc<Index>, digest: Digest) -> Claim {
+    let contents = &index.contents;
+    let mut shard = contents.shard(&digest);
+    if let Some(entry) = shard.find(contents.hash(&digest), &digest)
+        && !entry.is_damaged()
+    {
+        return Claim::Stored(entry.content());
+    }
+    if let Some(waiters) = shard.claims.get_mut(&digest) {
+        let (sender, receiver) = oneshot::channel();
+        waiters.push(sender);
+        return Claim::Pending(Ticket(receiver));
+    }
+    shard.claims.insert(digest, Vec::new());
+    let lsn = index.draw_lsn();
+    drop(shard);
+    Claim::Fresh(ClaimGuard { index: Arc::clone(index), digest, lsn })
+}
+
+/// 64 bytes, of which there is one for each content.
+struct Entry {
+    digest: Digest,
+    lsn: u64,
+    /// Of the payload, or of the put-large record's entry.
+    segment: u32,
+    offset: u32,
+    /// Bytes of the payload or the entry; the two top bits are flags.
+    len_and_flags: u32,
+    crc: u32,
+    /// `first_name_segment` 0 is "none": segments count from 1.
+    first_name_segment: u32,
+    first_name_offset: u32,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+const FLAG_LARGE: u32 = 1 << 31;
+const FLAG_DAMAGED: u32 = 1 << 30;
+const LEN_MASK: u32 = FLAG_DAMAGED - 1;
+
+impl Entry {
+    fn new(digest: Digest) -> Entry {
+        Entry {
+            digest,
+            lsn: 0,
+            segment: 0,
+            offset: 0,
+            len_and_flags: 0,
+            crc: 0,
+            first_name_segment: 0,
+            first_name_offset: 0,
+        }
+    }
+
+    /// A name was replayed before its put.
+    fn is_placeholder(&self) -> bool {
+        self.lsn == 0
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.len_and_flags & FLAG_DAMAGED != 0 || self.is_placeholder()
+    }
+
+    fn set(&mut self, lsn: Lsn, location: Location) {
+        self.lsn = lsn.0;
+        match location {
+            Location::Inline { segment, offset, len, crc } => {
+                assert!(len <= LEN_MASK, "inline contents are far below 1 GiB");
+                (self.segment, self.offset, self.len_and_flags, self.crc) = (segment.0, offset, len, crc);
+            }
+            Location::Large { record, entry_len } => {
+                assert!(entry_len <= LEN_MASK, "a record fits a batch");
+                (self.segment, self.offset) = (record.segment.0, record.offset);
+                (self.len_and_flags, self.crc) = (entry_len | FLAG_LARGE, 0);
+            }
+        }
+    }
+
+    fn location(&self) -> Location {
+        let (segment, offset) = (SegmentId(self.segment), self.offset);
+        let len = self.len_and_flags & LEN_MASK;
+        if self.len_and_flags & FLAG_LARGE != 0 {
+            Location::Large { record: Place { segment, offset }, entry_len: len }
+        } else {
+            Location::Inline { segment, offset, len, crc: self.crc }
+        }
+    }
+
+    fn first_name(&self) -> Option<Place> {
+        (self.first_name_segment != 0)
+            .then_some(Place { segment: SegmentId(self.first_name_segment), offset: self.first_name_offset })
+    }
+
+    fn set_first_name(&mut self, place: Option<Place>) {
+        let place = place.unwrap_or(Place { segment: SegmentId(0), offset: 0 });
+        (self.first_name_segment, self.first_name_offset) = (place.segment.0, place.offset);
+    }
+
+    fn content(&self) -> Content {
+        Content {
+            lsn: Lsn(self.lsn),
+            location: self.location(),
+            damaged: self.is_damaged(),
+            first_name: self.first_name(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashTable<Entry>,
+    /// Names beyond the first. Few contents have any.
+    more_names: HashMap<Digest, Vec<Place>>,
+    /// Claims in force, each with those who wait for its end.
+    claims: HashMap<Digest, Vec<oneshot::Sender<()>>>,
+    inline_bytes: u64,
+}
+
+impl Shard {
+    fn find(&self, hash: u64, digest: &Digest) -> Option<&Entry> {
+        self.entries.find(hash, |entry| entry.digest == *digest)
+    }
+
+    fn find_mut(&mut self, hash: u64, digest: &Digest) -> Option<&mut Entry> {
+        self.entries.find_mut(hash, |entry| entry.digest == *digest)
+    }
+}
+
+pub(super) struct Contents {
+    shards: Vec<Mutex<Shard>>,
+    /// Keeps the places of digests in the tables from being chosen by whoever chooses the files.
+    secret: u64,
+}
+
+impl Contents {
+    pub(super) fn new() -> Contents {
+        let secret = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8) | 1;
+        Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::default()).collect(), secret }
+    }
+
+    fn hash(&self, digest: &Digest) -> u64 {
+        mix(digest, self.secret)
+    }
+
+    fn shard(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
+        // The table takes its bits from both ends of the hash, so the shard takes its own from the digest.
+        let number = usize::from(digest.0[8]) | usize::from(digest.0[9]) << 8;
+        // A panic under a shard's lock ends the process, so a poisoned lock is never met by anyone who could mend it.
+        self.shards[number % INDEX_SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, digest: &Digest) -> Option<Content> {
+        self.shard(digest).find(self.hash(digest), digest).map(Entry::content)
+    }
+
+    pub(super) fn names(&self, digest: &Digest) -> Vec<Place> {
+        let shard = self.shard(digest);
+        let first = shard.find(self.hash(digest), digest).and_then(Entry::first_name);
+        let more = shard.more_names.get(digest).map_or(&[][..], Vec::as_slice);
+        first.into_iter().chain(more.iter().copied()).collect()
+    }
+
+    pub(super) fn mark_damaged(&self, digest: &Digest, lsn: Lsn) {
+        let hash = self.hash(digest);
+        if let Some(entry) = self.shard(digest).find_mut(hash, digest)
+            && entry.lsn == lsn.0
+        {
+            entry.len_and_flags |= FLAG_DAMAGED;
+        }
+    }
+
+    pub(super) fn put(&self, digest: Digest, lsn: Lsn, location: Location) {
+        let hash = self.hash(&digest);
+        let mut shard = self.shard(&digest);
+        let shard = &mut *shard;
+        let entry = entry_or_new(&mut shard.entries, hash, digest, self.secret);
+        if entry.lsn < lsn.0 {
+            let old = if entry.is_placeholder() { 0 } else { inline_len(entry.location()) };
+            shard.inline_bytes = shard.inline_bytes - old + inline_len(location);
+            entry.set(lsn, location);
+        }
+    }
+
+    /// A name of this content is now recorded at `place`, instead of at `replaced` if it had that path before.
+    pub(super) fn link(&self, digest: &Digest, place: Place, replaced: Option<Place>) {
+        let hash = self.hash(digest);
+        let mut shard = self.shard(digest);
+        let shard = &mut *shard;
+        let entry = entry_or_new(&mut shard.entries, hash, *digest, self.secret);
+        match entry.first_name() {
+            None => entry.set_first_name(Some(place)),
+            first if first == replaced => entry.set_first_name(Some(place)),
+            Some(_) => {
+                let more = shard.more_names.entry(*digest).or_default();
+                match more.iter_mut().find(|name| Some(**name) == replaced) {
+                    Some(name) => *name = place,
+                    None => more.push(place),
+                }
+            }
+        }
+    }
+
+    pub(super) fn unlink(&self, digest: &Digest, place: Place) {
+        let hash = self.hash(digest);
+        let mut shard = self.shard(digest);
+        let shard = &mut *shard;
+        let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return };
+        let mut more = shard.more_names.remove(digest).unwrap_or_default();
+        if entry.first_name() == Some(place) {
+            let next = if more.is_empty() { None } else { Some(more.remove(0)) };
+            entry.set_first_name(next);
+        } else {
+            more.retain(|name| *name != place);
+        }
+        if !more.is_empty() {
+            shard.more_names.insert(*digest, more);
+        }
+    }
+
+    pub(super) fn remove(&self, digest: &Digest, before: Lsn) {
+        let hash = self.hash(digest);
+        let mut shard = self.shard(digest);
+        if let Ok(found) = shard.entries.find_entry(hash, |entry| entry.digest == *digest)
+            && found.get().lsn < before.0
+        {
+            let (entry, _) = found.remove();
+            if !entry.is_placeholder() {
+                shard.inline_bytes -= inline_len(entry.location());
+            }
+            shard.more_names.remove(digest);
+        }
+    }
+
+    pub(super) fn drop_nameless(&self) -> Vec<Place> {
+        let mut large = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dropped_bytes = 0;
+            shard.entries.retain(|entry| {
+                let named = entry.first_name_segment != 0;
+                if !named && !entry.is_placeholder() {
+                    dropped_bytes += inline_len(entry.location());
+                    if let Location::Large { record, .. } = entry.location() {
+                        large.push(record);
+                    }
+                }
+                named
+            });
+            shard.inline_bytes -= dropped_bytes;
+        }
+        large
+    }
+
+    pub(super) fn for_each(&self, visit: &mut impl FnMut(&Digest, Content)) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.entries.iter().for_each(|entry| visit(&entry.digest, entry.content()));
+        }
+    }
+
+    /// Contents, their inline bytes, bytes of memory.
+    pub(super) fn usage(&self) -> (u64, u64, usize) {
+        let mut usage = (0, 0, 0);
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            usage.0 += shard.entries.len() as u64;
+            usage.1 += shard.inline_bytes;
+            usage.2 += shard.entries.allocation_size();
+        }
+        usage
+    }
+}
+
+fn inline_len(location: Location) -> u64 {
+    match location {
+        Location::Inline { len, .. } => u64::from(len),
+        Location::Large { .. } => 0,
+    }
+}
+
+fn mix(digest: &Digest, secret: u64) -> u64 {
+    let words = digest.0.first_chunk::<8>().expect("a digest has 32 bytes");
+    let product = u128::from(u64::from_le_bytes(*words) ^ secret) * u128::from(secret | 1);
+    let (high, low) = ((product >> 64) & u128::from(u64::MAX), product & u128::from(u64::MAX));
+    u64::try_from(high ^ low).expect("both halves have 64 bits")
+}
+
+fn entry_or_new(entries: &mut HashTable<Entry>, hash: u64, digest: Digest, secret: u64) -> &mut Entry {
+    entries
+        .entry(hash, |entry| entry.digest == digest, |entry| mix(&entry.digest, secret))
+        .or_insert_with(|| Entry::new(digest))
+        .into_mut()
+}

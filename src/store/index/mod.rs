@@ -1,0 +1,168 @@
+//! The index: digest to place and path to name, in memory, sharded, shared by all cores. It is also the claim
+//! table for deduplication. A pure function of the log.
+//!
+//! Always:
+//! - an entry is published only after its record is flushed;
+//! - a mutation's LSN is drawn under the lock of the shard it changes, and per key the highest LSN wins, in
+//!   whatever order entries arrive;
+//! - no lock is held across an await, and at most one lock is held at a time.
+
+mod contents;
+mod paths;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use contents::{Claim, ClaimGuard, Content, Location, Ticket};
+pub use paths::{Bind, NameGuard, PathKey};
+
+use crate::base::digest::Digest;
+use crate::base::ids::{Lsn, SegmentId};
+use contents::Contents;
+use paths::Paths;
+
+/// Where a record's entry begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Bytes from the start of its file.
+    pub offset: u32,
+}
+
+/// The index of a store.
+pub struct Index {
+    contents: Contents,
+    paths: Paths,
+    next_lsn: AtomicU64,
+}
+
+impl Index {
+    /// An empty index whose first mutation will be number 1.
+    #[must_use]
+    pub fn new() -> Arc<Index> {
+        Arc::new(Index { contents: Contents::new(), paths: Paths::new(), next_lsn: AtomicU64::new(1) })
+    }
+
+    /// Draws the next LSN. Callers hold the lock of the shard that the mutation changes.
+    fn draw_lsn(&self) -> Lsn {
+        Lsn(self.next_lsn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes sure that no LSN up to this one is drawn again.
+    pub fn advance_past(&self, lsn: Lsn) {
+        self.next_lsn.fetch_max(lsn.0 + 1, Ordering::Relaxed);
+    }
+
+    /// What is stored under this digest, named or not.
+    #[must_use]
+    pub fn content(&self, digest: &Digest) -> Option<Content> {
+        self.contents.get(digest)
+    }
+
+    /// The records of all names of a content, first the oldest known.
+    #[must_use]
+    pub fn names(&self, digest: &Digest) -> Vec<Place> {
+        self.contents.names(digest)
+    }
+
+    /// The record of the name at this path.
+    #[must_use]
+    pub fn path(&self, key: PathKey) -> Option<Place> {
+        self.paths.get(key)
+    }
+
+    /// Notes that the stored copy does not check: the next upload of it becomes the stored copy.
+    /// Nothing happens if the content was stored anew (another LSN) in the meantime.
+    pub fn mark_damaged(&self, digest: &Digest, lsn: Lsn) {
+        self.contents.mark_damaged(digest, lsn);
+    }
+
+    /// Claims a digest for storing it. See [`Claim`].
+    #[must_use]
+    pub fn claim(self: &Arc<Self>, digest: Digest) -> Claim {
+        contents::claim(self, digest)
+    }
+
+    /// Asks to let `key` mean `digest`. See [`Bind`].
+    #[must_use]
+    pub fn bind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
+        paths::bind(self, key, digest, fingerprint, false)
+    }
+
+    /// As [`Index::bind`], after the caller has read the name that is there and found the same digest:
+    /// only the attributes change.
+    #[must_use]
+    pub fn rebind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
+        paths::bind(self, key, digest, fingerprint, true)
+    }
+
+    /// A keyed hash over a name's digest and attributes, to see cheaply whether a name is the same again.
+    #[must_use]
+    pub fn fingerprint(&self, digest: &Digest, attributes: &[u8]) -> u64 {
+        self.paths.fingerprint(digest, attributes)
+    }
+
+    /// Replay: a put. Whether it became (or stayed) what is stored under its digest.
+    pub fn replay_content(&self, digest: Digest, lsn: Lsn, location: Location) {
+        self.contents.put(digest, lsn, location);
+    }
+
+    /// Replay: a name.
+    pub fn replay_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
+        self.publish_name(key, lsn, place, digest, fingerprint);
+    }
+
+    /// Replay: takes a name away if it is still the one recorded at `place`.
+    pub fn remove_name(&self, key: PathKey, place: Place, digest: &Digest) {
+        if self.paths.remove(key, place) {
+            self.contents.unlink(digest, place);
+        }
+    }
+
+    /// Replay: takes a content away if what is stored is not newer than `before`.
+    pub fn remove_content(&self, digest: &Digest, before: Lsn) {
+        self.contents.remove(digest, before);
+    }
+
+    /// Replay is over: drops contents without a name and returns the records of those that had a file of
+    /// their own.
+    pub fn drop_nameless(&self) -> Vec<Place> {
+        self.contents.drop_nameless()
+    }
+
+    fn publish_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
+        if let Some(replaced) = self.paths.put(key, lsn, place, fingerprint) {
+            self.contents.link(digest, place, replaced);
+        }
+    }
+
+    /// Contents stored, names stored, bytes of memory the tables take.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let (contents, content_bytes, table_bytes) = self.contents.usage();
+        let (names, path_bytes) = self.paths.usage();
+        Usage { contents, names, content_bytes, memory_bytes: table_bytes + path_bytes }
+    }
+
+    /// Every digest with what is stored under it, shard by shard, in no order.
+    pub fn for_each_content(&self, mut visit: impl FnMut(&Digest, Content)) {
+        self.contents.for_each(&mut visit);
+    }
+}
+
+/// See [`Index::usage`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    /// Contents stored.
+    pub contents: u64,
+    /// Names stored.
+    pub names: u64,
+    /// Bytes of the contents that stand in segments.
+    pub content_bytes: u64,
+    /// Bytes of memory the tables take.
+    pub memory_bytes: usize,
+}
+
+#[cfg(test)]
+mod tests;

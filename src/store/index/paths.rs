@@ -1,0 +1,219 @@
+//! Path to name record, and which paths are being bound right now.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use sha2::Digest as _;
+
+use super::{Index, Place};
+use crate::base::digest::Digest;
+use crate::base::ids::{Lsn, SegmentId};
+use crate::limits::INDEX_SHARDS;
+
+/// A path as the index knows it: half of a SHA-256, so that two paths never share one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PathKey(u128);
+
+impl PathKey {
+    /// The key of a path in a namespace.
+    #[must_use]
+    pub fn new(namespace: u32, path: &[u8]) -> PathKey {
+        let mut hasher = sha2::Sha256::new();
+        hasher.update(namespace.to_le_bytes());
+        hasher.update(path);
+        let digest: [u8; 32] = hasher.finalize().into();
+        PathKey(u128::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")))
+    }
+
+    fn low(self) -> u64 {
+        u64::try_from(self.0 & u128::from(u64::MAX)).expect("masked to 64 bits")
+    }
+}
+
+/// The answer to the wish that a path mean a digest.
+pub enum Bind {
+    /// Write the name with the guard's LSN, flush it, then [`NameGuard::publish`].
+    Write(NameGuard),
+    /// The same name with the same attributes is there and durable: nothing to write.
+    Same,
+    /// A name is there with other attributes or another content: read it. If its digest is the same,
+    /// [`Index::rebind`]; if not, the path is [`Bind::Taken`].
+    Different(Place),
+    /// Another content is about to get this path. A path never changes its bytes: take a longer one.
+    Taken,
+}
+
+/// A path on its way to be bound. Dropped unpublished, the wish is forgotten.
+pub struct NameGuard {
+    index: Arc<Index>,
+    key: PathKey,
+    digest: Digest,
+    fingerprint: u64,
+    lsn: Lsn,
+}
+
+impl NameGuard {
+    /// The number drawn for the name.
+    #[must_use]
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    /// The name is flushed: enters it.
+    pub fn publish(self, place: Place) {
+        self.index.publish_name(self.key, self.lsn, place, &self.digest, self.fingerprint);
+    }
+}
+
+impl Drop for NameGuard {
+    fn drop(&mut self) {
+        let mut shard = self.index.paths.shard(self.key);
+        if let Some((_, count)) = shard.pending.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                shard.pending.remove(&self.key);
+            }
+        }
+    }
+}
+
+pub(super) fn bind(index: &Arc<Index>, key: PathKey, digest: Digest, fingerprint: u64, same: bool) -> Bind {
+    let mut shard = index.paths.shard(key);
+    if let Some(entry) = shard.find(key) {
+        if entry.fingerprint == fingerprint {
+            return Bind::Same;
+        }
+        if !same {
+            return Bind::Different(entry.place());
+        }
+    }
+    let (pending, count) = shard.pending.entry(key).or_insert((digest, 0));
+    if *pending != digest {
+        return Bind::Taken;
+    }
+    *count += 1;
+    let lsn = index.draw_lsn();
+    drop(shard);
+    Bind::Write(NameGuard { index: Arc::clone(index), key, digest, fingerprint, lsn })
+}
+
+/// 40 bytes, of which there is one for each name.
+struct Entry {
+    /// A [`PathKey`] in two halves, so that an entry aligns to 8 bytes.
+    key: [u64; 2],
+    lsn: u64,
+    fingerprint: u64,
+    segment: u32,
+    offset: u32,
+}
+
+const _: () = assert!(size_of::<Entry>() == 40);
+
+impl Entry {
+    fn place(&self) -> Place {
+        Place { segment: SegmentId(self.segment), offset: self.offset }
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashTable<Entry>,
+    /// Paths with a name on its way to the log: what they will mean, and how many are on their way.
+    pending: HashMap<PathKey, (Digest, u32)>,
+}
+
+impl Shard {
+    fn find(&self, key: PathKey) -> Option<&Entry> {
+        let halves = halves(key);
+        self.entries.find(key.low(), |entry| entry.key == halves)
+    }
+}
+
+pub(super) struct Paths {
+    shards: Vec<Mutex<Shard>>,
+    fingerprints: RandomState,
+}
+
+impl Paths {
+    pub(super) fn new() -> Paths {
+        let shards = (0..INDEX_SHARDS).map(|_| Mutex::default()).collect();
+        Paths { shards, fingerprints: RandomState::new() }
+    }
+
+    fn shard(&self, key: PathKey) -> MutexGuard<'_, Shard> {
+        let number = usize::try_from(key.0 >> 64 & 0xffff).expect("masked to 16 bits") % INDEX_SHARDS;
+        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fingerprint(&self, digest: &Digest, attributes: &[u8]) -> u64 {
+        let mut hasher = self.fingerprints.build_hasher();
+        hasher.write(&digest.0);
+        hasher.write(attributes);
+        hasher.finish()
+    }
+
+    pub(super) fn get(&self, key: PathKey) -> Option<Place> {
+        self.shard(key).find(key).map(Entry::place)
+    }
+
+    /// Enters a name. `None` if a newer one is there; else the place of the name it replaces, if any.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer says whether it was entered, the inner what it replaced"
+    )]
+    pub(super) fn put(
+        &self,
+        key: PathKey,
+        lsn: Lsn,
+        place: Place,
+        fingerprint: u64,
+    ) -> Option<Option<Place>> {
+        let halves = halves(key);
+        let mut shard = self.shard(key);
+        let found = shard.entries.entry(key.low(), |entry| entry.key == halves, |entry| entry.key[0]);
+        let new =
+            Entry { key: halves, lsn: lsn.0, fingerprint, segment: place.segment.0, offset: place.offset };
+        match found {
+            hashbrown::hash_table::Entry::Vacant(free) => {
+                free.insert(new);
+                Some(None)
+            }
+            hashbrown::hash_table::Entry::Occupied(mut old) if old.get().lsn < lsn.0 => {
+                let replaced = old.get().place();
+                *old.get_mut() = new;
+                Some(Some(replaced))
+            }
+            hashbrown::hash_table::Entry::Occupied(_) => None,
+        }
+    }
+
+    /// Takes a name away if it is the one recorded at `place`.
+    pub(super) fn remove(&self, key: PathKey, place: Place) -> bool {
+        let halves = halves(key);
+        let mut shard = self.shard(key);
+        match shard.entries.find_entry(key.low(), |entry| entry.key == halves && entry.place() == place) {
+            Ok(found) => {
+                found.remove();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Names, bytes of memory.
+    pub(super) fn usage(&self) -> (u64, usize) {
+        let mut usage = (0, 0);
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            usage.0 += shard.entries.len() as u64;
+            usage.1 += shard.entries.allocation_size();
+        }
+        usage
+    }
+}
+
+fn halves(key: PathKey) -> [u64; 2] {
+    [key.low(), PathKey(key.0 >> 64).low()]
+}

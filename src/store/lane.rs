@@ -1,0 +1,368 @@
+//! A lane: the sequence of segments that one core writes, by greedy group commit.
+//!
+//! The committer takes everything that is pending, writes it as one batch, flushes, tells all who wait, and
+//! takes what came in meanwhile. There is no timer. The order, which a test cuts between each two numbers:
+//!
+//! 1. the batch is written and flushed (an earlier one always is by then: there is one in flight at a time);
+//! 2. who waits is told, enters the index, releases claims, answers.
+//!
+//! When a segment is full: (1) its last batch is flushed, (2) the next one's header is written and flushed, naming
+//! the first's end, (3) batches go there, (4) the first is sealed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::commit::{self, Append, NewRecord, Placed, Position, Size};
+use super::error::{CommitError, is_no_space};
+use super::format::header::{HEADER_BYTES, Predecessor};
+use super::format::{
+    FIRST_BATCH_OFFSET, HEADER_COPY_OFFSET, Nonce, SEAL_OFFSET, Seal, SegmentHeader, seal::SEAL_BYTES,
+};
+use super::provision::{self, Prepared, Provisioner};
+use super::{Durability, Store};
+use crate::base::crc::Seed;
+use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
+use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_RESERVE_BYTES};
+use crate::runtime::buffer::Pool;
+use crate::runtime::disk::File;
+use crate::runtime::sync::{Notify, oneshot};
+use crate::runtime::{self, clock, core, fatal};
+
+/// What a lane goes on from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LaneStart {
+    /// Its number.
+    pub id: LaneId,
+    /// Its last segment's end, if it has one.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// A core's way into the log. `Rc`: it stays on its core.
+pub struct Lane {
+    store: Arc<Store>,
+    queue: RefCell<VecDeque<Append>>,
+    work: Notify,
+    stopping: Cell<bool>,
+    stopped: Notify,
+}
+
+impl Lane {
+    /// Starts the lane's committer on this core.
+    #[must_use]
+    pub fn start(store: &Arc<Store>, pool: &Pool, start: LaneStart) -> Rc<Lane> {
+        let lane = Rc::new(Lane {
+            store: store.clone(),
+            queue: RefCell::default(),
+            work: Notify::default(),
+            stopping: Cell::new(false),
+            stopped: Notify::default(),
+        });
+        let writer = Writer {
+            store: store.clone(),
+            pool: pool.clone(),
+            provisioner: Provisioner::start(store, pool),
+            id: start.id,
+            open: None,
+            predecessor: start.predecessor,
+            next_batch: BatchSeq(start.predecessor.map_or(0, |before| before.last_batch.0) + 1),
+            flushed: BatchSeq(start.predecessor.map_or(0, |before| before.last_batch.0)),
+        };
+        core::spawn(commit_loop(lane.clone(), writer));
+        lane
+    }
+
+    /// Makes the records durable, all in one batch, and says where they are.
+    ///
+    /// # Errors
+    /// [`CommitError`]: none of them is durable then.
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        assert!(Size::of_all(&records).fits(), "callers split what is larger than an append");
+        if self.stopping.get() {
+            return Err(CommitError::Stopped);
+        }
+        let (done, receiver) = oneshot::channel();
+        self.queue.borrow_mut().push_back(Append { records, may_use_reserve: false, done });
+        self.work.notify();
+        receiver.await.unwrap_or(Err(CommitError::Stopped))
+    }
+
+    /// Commits what is pending, seals the segment, gives the space of what was prepared back.
+    pub async fn stop(&self) {
+        self.stopping.set(true);
+        self.work.notify();
+        self.stopped.wait().await;
+    }
+}
+
+async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
+    loop {
+        let group = take_group(&mut lane.queue.borrow_mut(), lane.store.options.segment_bytes);
+        if !group.is_empty() {
+            writer.commit(group).await;
+        } else if lane.stopping.get() {
+            break;
+        } else {
+            lane.work.wait().await;
+        }
+    }
+    writer.close().await;
+    lane.stopped.notify();
+}
+
+/// As many appends as one batch holds, and at least one.
+fn take_group(queue: &mut VecDeque<Append>, segment_bytes: u64) -> Vec<Append> {
+    // A batch never takes more than a quarter of a segment, so that little is left over at its end.
+    let bytes_max =
+        usize::try_from(segment_bytes / 4).map_or(BATCH_BYTES_MAX, |share| share.min(BATCH_BYTES_MAX));
+    let mut size = Size::default();
+    let mut count = 0;
+    for append in queue.iter() {
+        let with = size.plus(Size::of_all(&append.records));
+        if !with.fits() || count > 0 && with.batch_bytes() > bytes_max {
+            break;
+        }
+        (size, count) = (with, count + 1);
+    }
+    queue.drain(..count).collect()
+}
+
+/// The segment that is being written.
+struct OpenSegment {
+    id: SegmentId,
+    file: File,
+    seed: Seed,
+    tag: u64,
+    size: u64,
+    /// Where the next batch goes.
+    end: u64,
+    batches: u64,
+    records: u64,
+    lsns: Option<(Lsn, Lsn)>,
+}
+
+struct Writer {
+    store: Arc<Store>,
+    pool: Pool,
+    provisioner: Rc<Provisioner>,
+    id: LaneId,
+    open: Option<OpenSegment>,
+    predecessor: Option<Predecessor>,
+    next_batch: BatchSeq,
+    /// The last batch known to be flushed.
+    flushed: BatchSeq,
+}
+
+impl Writer {
+    async fn commit(&mut self, group: Vec<Append>) {
+        let size = group.iter().fold(Size::default(), |sum, append| sum.plus(Size::of_all(&append.records)));
+        let reserve =
+            if group.iter().all(|append| append.may_use_reserve) { 0 } else { SEGMENT_RESERVE_BYTES };
+        if !self.has_room(size.batch_bytes() as u64 + reserve)
+            && let Err(error) = self.next_segment().await
+        {
+            return fail(group, error);
+        }
+        let Some(open) = &self.open else { return fail(group, CommitError::NoSpace) };
+        let at = Position {
+            segment: open.id,
+            lane: self.id,
+            offset: open.end,
+            seq: self.next_batch,
+            durable_through: self.flushed,
+            seed: open.seed,
+            tag: open.tag,
+        };
+        let mut buffer = self.pool.take(size.batch_bytes());
+        let places = commit::encode(&mut buffer, at, clock::wall(), &group);
+        let lsns = group.iter().flat_map(|append| &append.records).map(|record| record.lsn);
+        let lsns = lsns.clone().min().zip(lsns.max());
+        let started = clock::now_ns();
+        let bytes = buffer.len();
+        let (result, _buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
+        let result = match result {
+            Ok(()) if self.store.flushes_apart() => open.file.sync_data().await,
+            other => other,
+        };
+        if let Err(error) = result {
+            if !is_no_space(&error) {
+                let why = format!("a batch could not be made durable in segment {}: {error}", at.segment);
+                fatal::exit(fatal::Exit::CommitFailed, &why);
+            }
+            // What reached the disk is unknown, and this range is never written again: the segment ends before it.
+            if let Err(error) = self.retire_open().await {
+                return fail(group, error);
+            }
+            return fail(group, CommitError::NoSpace);
+        }
+        self.store.stats.record_commit(size.records, bytes, clock::now_ns() - started);
+        if self.store.options.durability == Durability::Commit {
+            self.flushed = at.seq;
+        }
+        self.next_batch = BatchSeq(at.seq.0 + 1);
+        if let Some(open) = &mut self.open {
+            open.end += bytes as u64;
+            open.batches += 1;
+            open.records += size.records as u64;
+            open.lsns = match (open.lsns, lsns) {
+                (Some(old), Some(new)) => Some((old.0.min(new.0), old.1.max(new.1))),
+                (old, new) => old.or(new),
+            };
+        }
+        for (append, placed) in group.into_iter().zip(places) {
+            append.done.send(Ok(placed));
+        }
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.open.as_ref().is_some_and(|open| open.end + bytes <= open.size)
+    }
+
+    /// Ends the open segment, if any, and opens the next.
+    async fn next_segment(&mut self) -> Result<(), CommitError> {
+        let Some(prepared) = self.provisioner.take().await else { return Err(CommitError::NoSpace) };
+        self.retire_open().await?;
+        self.open = Some(self.activate(prepared).await?);
+        Ok(())
+    }
+
+    /// Writes the header of a prepared segment, naming where the one before ended.
+    async fn activate(&self, prepared: Prepared) -> Result<OpenSegment, CommitError> {
+        let nonce = Nonce(runtime::random());
+        let header = SegmentHeader {
+            store: self.store.id,
+            segment: prepared.id,
+            lane: self.id,
+            nonce,
+            created: clock::wall(),
+            size: prepared.size,
+            first_batch: self.next_batch,
+            predecessor: self.predecessor,
+            compatible: 0,
+            read_compatible: 0,
+            incompatible: 0,
+        };
+        let mut buffer = self.pool.take(2 * BLOCK_BYTES);
+        buffer.set_len(2 * BLOCK_BYTES);
+        let bytes = buffer.as_mut_slice();
+        bytes.fill(0);
+        let copy = usize::try_from(HEADER_COPY_OFFSET).expect("the second block");
+        bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
+        bytes[copy..copy + HEADER_BYTES].copy_from_slice(&header.encode());
+        let (result, _buffer) = prepared.file.write_all_at(buffer, 0..2 * BLOCK_BYTES, 0).await;
+        let result = match result {
+            Ok(()) if !self.store.dsync() => prepared.file.sync_data().await,
+            other => other,
+        };
+        result.map_err(|error| failed("open a segment", &error))?;
+        let seed = nonce.seed(prepared.id);
+        self.store.segments.add(prepared.id, seed, false);
+        Ok(OpenSegment {
+            id: prepared.id,
+            file: prepared.file,
+            seed,
+            tag: nonce.tag(),
+            size: prepared.size,
+            end: FIRST_BATCH_OFFSET,
+            batches: 0,
+            records: 0,
+            lsns: None,
+        })
+    }
+
+    /// The open segment takes no more batches: from now on its end is what its successor will name. The seal
+    /// is written in the background; until then the successor's header says the same.
+    async fn retire_open(&mut self) -> Result<(), CommitError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        if self.store.options.durability == Durability::Os {
+            // The successor's header will say that all of this is durable.
+            open.file.sync_data().await.map_err(|error| failed("flush a segment", &error))?;
+        }
+        let last_batch = BatchSeq(self.next_batch.0 - 1);
+        self.flushed = last_batch;
+        self.predecessor = Some(Predecessor { segment: open.id, end: open.end, last_batch });
+        let (store, pool) = (self.store.clone(), self.pool.clone());
+        core::spawn(async move { seal(&store, &pool, open, last_batch).await });
+        Ok(())
+    }
+
+    /// Seals what is open and removes what was prepared.
+    async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            let last_batch = BatchSeq(self.next_batch.0 - 1);
+            let (end, file) = (open.end, open.file.clone());
+            let id = open.id;
+            if self.store.options.durability == Durability::Os
+                && let Err(error) = file.sync_data().await
+            {
+                fatal::exit(
+                    fatal::Exit::CommitFailed,
+                    &format!("segment {id} could not be flushed: {error}"),
+                );
+            }
+            seal(&self.store, &self.pool, open, last_batch).await;
+            // Gives the unused zeros back. The seal says where the segment ends, so this may fail.
+            if let Err(error) = file.set_len(end).await {
+                tracing::warn!(segment = %id, %error, "a segment's unused space could not be given back");
+            }
+        }
+        if let Some(prepared) = self.provisioner.stop() {
+            provision::discard(&self.store, prepared).await;
+        }
+    }
+}
+
+/// Writes a segment's seal. It only saves the next start a scan, so a failure is told and no more.
+async fn seal(store: &Store, pool: &Pool, open: OpenSegment, last_batch: BatchSeq) {
+    let (least_lsn, greatest_lsn) = open.lsns.unwrap_or_default();
+    let seal = Seal {
+        end: open.end,
+        last_batch,
+        batches: open.batches,
+        records: open.records,
+        least_lsn,
+        greatest_lsn,
+        sealed: clock::wall(),
+    };
+    write_seal(store, pool, &open.file, open.id, open.seed, &seal).await;
+    store.segments.mark_sealed(open.id);
+}
+
+/// Writes and flushes a seal; see [`seal`].
+pub(super) async fn write_seal(
+    store: &Store,
+    pool: &Pool,
+    file: &File,
+    id: SegmentId,
+    seed: Seed,
+    seal: &Seal,
+) {
+    let mut buffer = pool.take(BLOCK_BYTES);
+    buffer.set_len(BLOCK_BYTES);
+    buffer.as_mut_slice().fill(0);
+    buffer.as_mut_slice()[..SEAL_BYTES].copy_from_slice(&seal.encode(seed));
+    let (result, _buffer) = file.write_all_at(buffer, 0..BLOCK_BYTES, SEAL_OFFSET).await;
+    let result = match result {
+        Ok(()) if !store.dsync() => file.sync_data().await,
+        other => other,
+    };
+    if let Err(error) = result {
+        tracing::warn!(segment = %id, %error, "a segment could not be sealed; the next start will scan it");
+    }
+}
+
+fn fail(group: Vec<Append>, error: CommitError) {
+    group.into_iter().for_each(|append| append.done.send(Err(error)));
+}
+
+/// `NoSpace`, or the end of the process.
+fn failed(doing: &str, error: &std::io::Error) -> CommitError {
+    if is_no_space(error) {
+        return CommitError::NoSpace;
+    }
+    fatal::exit(fatal::Exit::CommitFailed, &format!("could not {doing}: {error}"))
+}
