@@ -77,7 +77,8 @@ impl Sent<'_> {
 }
 
 fn clean_folder(folder: &str) -> Cow<'_, str> {
-    let keeps = |part: &&str| !matches!(*part, "" | "." | "..") && !(part.len() == 2 && part.ends_with(':'));
+    let is_drive = |part: &str| part.len() == 2 && part.ends_with(':');
+    let keeps = |part: &&str| !(matches!(*part, "" | "." | "..") || is_drive(part));
     if folder.is_empty() || !folder.contains('\\') && folder.split('/').all(|part| keeps(&part)) {
         return Cow::Borrowed(folder);
     }
@@ -98,7 +99,7 @@ fn clean_folder(folder: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn split(name: &str) -> (&str, &str) {
     let Some(dot) = memchr::memrchr(b'.', name.as_bytes()).filter(|dot| *dot > 0) else { return (name, "") };
-    let extension = name[dot + 1..].trim_ascii();
+    let extension = name[dot + 1..].trim_ascii_end();
     let is_one = extension.len() <= EXTENSION_BYTES_MAX
         && extension.bytes().any(|b| b.is_ascii_alphanumeric())
         && !extension.bytes().any(|b| b.is_ascii_whitespace());
@@ -197,4 +198,199 @@ pub fn stored_path(
 pub fn directory(path: &str) -> &str {
     let below = path.strip_prefix(ROOT).unwrap_or_default();
     below.rfind('/').map_or("", |end| &below[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::classify::classify;
+
+    fn slug(text: &str) -> String {
+        let mut out = String::new();
+        push_slug(&mut out, text, PATH_COMPONENT_BYTES_MAX);
+        out
+    }
+
+    fn path(category: &str, digits: usize, name: &str) -> String {
+        let mut out = "left over".to_owned();
+        let file_type = classify(b"\xff\xd8\xff\xe0", None, name);
+        stored_path(&mut out, &file_type, category, &Digest::of(b"test"), digits, name).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_documented_example_has_the_documented_path() {
+        let path = path("holiday 2025", HASH_DIGITS, "Beach Photo.JPG");
+        assert_eq!(path, "storage/images/jpg/holiday-2025/9f86d081884c_beach-photo.jpg");
+        assert_eq!(directory(&path), "images/jpg/holiday-2025");
+    }
+
+    #[test]
+    fn a_clash_takes_the_full_hash_and_a_test_may_take_less() {
+        assert_eq!(
+            path("", HASH_DIGITS_FULL, "a.jpg"),
+            "storage/images/jpg/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08_a.jpg"
+        );
+        assert_eq!(path("", 2, "a.jpg"), "storage/images/jpg/9f_a.jpg");
+    }
+
+    #[test]
+    fn slugs_follow_the_rule_to_the_letter() {
+        for (text, expected) in [
+            ("Beach Photo", "beach-photo"),
+            ("holiday 2025", "holiday-2025"),
+            ("under_score-dash", "under_score-dash"),
+            ("a  \t!?b", "a-b"),
+            ("a - b", "a---b"),
+            ("--trim--", "trim"),
+            (" - trim - ", "trim"),
+            ("2024/summer", "2024-summer"),
+            ("Ünïcode", "n-code"),
+            ("日本語", ""),
+            ("!!!", ""),
+            ("", ""),
+            ("-", ""),
+            ("\u{17f}\u{212a}", ""),
+        ] {
+            assert_eq!(slug(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_extension_follows_the_last_dot() {
+        for (name, stem, extension) in [
+            ("a.JPG", "a", "JPG"),
+            ("a.tar.gz", "a.tar", "gz"),
+            ("a.jpg ", "a", "jpg"),
+            (".bashrc", ".bashrc", ""),
+            (".config.toml", ".config", "toml"),
+            ("a.", "a.", ""),
+            ("...", "...", ""),
+            ("Makefile", "Makefile", ""),
+            ("Mr. Smith", "Mr. Smith", ""),
+            ("x.0123456789abcdef", "x", "0123456789abcdef"),
+            ("x.0123456789abcdefg", "x.0123456789abcdefg", ""),
+            ("x.日本", "x.日本", ""),
+            ("a.c++", "a", "c++"),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(name), (stem, extension), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_restricted_like_names_and_missing_ones_stay_missing() {
+        for (name, end) in [
+            ("a.C++", "_a.c"),
+            ("a.j$p$g", "_a.j-p-g"),
+            ("a.$x$", "_a.x"),
+            (".bashrc", "_bashrc"),
+            ("日本.png", "_file.png"),
+            ("", "_file"),
+            ("a.tar.gz", "_a-tar.gz"),
+        ] {
+            assert!(path("", HASH_DIGITS, name).ends_with(end), "{name:?}: {}", path("", HASH_DIGITS, name));
+        }
+    }
+
+    #[test]
+    fn a_leading_folder_is_split_off_and_cleaned() {
+        for (raw, name, folder) in [
+            ("a.jpg", "a.jpg", ""),
+            ("trip/day 1/a.jpg", "a.jpg", "trip/day 1"),
+            (r"C:\Users\me\a.jpg", "a.jpg", "Users/me"),
+            ("../../etc/passwd", "passwd", "etc"),
+            ("/etc/passwd", "passwd", "etc"),
+            ("a//./b/../c", "c", "a/b"),
+            (r"mixed/of\both", "both", "mixed/of"),
+            ("folder/", "", "folder"),
+            ("..", "..", ""),
+        ] {
+            assert_eq!(Sent::parse(raw), Ok(Sent { name, folder: folder.into() }), "{raw:?}");
+        }
+        assert!(matches!(Sent::parse("trip/a").unwrap().folder, Cow::Borrowed("trip")));
+    }
+
+    #[test]
+    fn too_long_is_an_error_that_names_the_limit() {
+        let long = "x".repeat(FILE_NAME_BYTES_MAX);
+        assert!(Sent::parse(&long).is_ok());
+        let error = Sent::parse(&(long.clone() + "x")).unwrap_err().to_string();
+        assert_eq!(error, "the name has 1025 bytes; the limit is 1024");
+        let error = Sent::parse(&("y".repeat(FOLDER_BYTES_MAX + 1) + "/x")).unwrap_err().to_string();
+        assert_eq!(error, "the folder has 1025 bytes; the limit is 1024");
+        let error = push_directory(&mut String::new(), &FileType::UNKNOWN, &"c".repeat(129)).unwrap_err();
+        assert_eq!(error.to_string(), "the category has 129 bytes; the limit is 128");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_hash_and_extension_stay() {
+        for digits in [HASH_DIGITS, HASH_DIGITS_FULL] {
+            let path = path(&"c".repeat(128), digits, &("n ".repeat(500) + ".jpeg"));
+            let file = path.rsplit('/').next().unwrap();
+            assert!(path.len() <= PATH_BYTES_MAX && file.len() <= PATH_COMPONENT_BYTES_MAX);
+            assert!(file.len() >= PATH_COMPONENT_BYTES_MAX - 1, "cut no more than needed: {}", file.len());
+            assert!(file.starts_with(&Digest::of(b"test").to_string()[..digits]) && file.ends_with("n.jpeg"));
+        }
+    }
+
+    /// What the file's first lines promise.
+    fn check(path: &str) {
+        assert!(path.starts_with(ROOT) && path.len() <= PATH_BYTES_MAX, "{path:?}");
+        assert!((4..=5).contains(&path.split('/').count()), "{path:?}");
+        for part in path.split('/') {
+            assert!(!part.is_empty() && part.len() <= PATH_COMPONENT_BYTES_MAX, "{path:?}");
+            assert!(part.bytes().any(|b| b != b'.') && !part.contains(".."), "{path:?}");
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
+            assert!(part.bytes().all(allowed), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_names_and_categories_leave_a_harmless_path() {
+        let long = "x/".repeat(32 * 1024);
+        let hostile = [
+            "../../../etc/passwd",
+            "/etc/passwd",
+            r"..\..\windows\system32",
+            "C:\\con.txt",
+            "nul\0byte.jpg",
+            "a\r\nSet-Cookie: x=1.jpg",
+            "\u{202e}gpj.exe",
+            "%2e%2e%2f.%2e",
+            "....",
+            ".",
+            "..",
+            ". .",
+            "-rf",
+            "a.\0",
+            "a./",
+            "$(rm -rf ~).`id`",
+            "\u{fffd}\u{fffd}",
+            "\x1b]0;title\x07.png",
+            &long,
+        ];
+        for text in hostile {
+            if let Ok(sent) = Sent::parse(text) {
+                check(&path("", HASH_DIGITS, sent.name));
+                assert!(sent.folder.split('/').all(|part| part != ".."));
+            }
+            if text.len() <= CATEGORY_BYTES_MAX {
+                check(&path(text, HASH_DIGITS, text));
+            } else {
+                assert!(push_directory(&mut String::new(), &FileType::UNKNOWN, text).is_err());
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_and_category_leave_a_harmless_path(name in "\\PC{0,80}|[./a]{0,9}", category in "\\PC{0,30}") {
+            let (name, category) = (name.as_str(), category.as_str());
+            if let Ok(sent) = Sent::parse(name) && category.len() <= CATEGORY_BYTES_MAX {
+                check(&path(category, HASH_DIGITS, sent.name));
+                check(&path(category, HASH_DIGITS_FULL, name));
+            }
+        }
+    }
 }

@@ -311,3 +311,247 @@ fn interpreter(line: &[u8]) -> Option<&'static Row> {
         _ => &table::SH,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(first: &[u8]) -> Option<&'static str> {
+        match sniff(first) {
+            Signature::Binary(row) => Some(row.kind),
+            _ => None,
+        }
+    }
+
+    fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
+        let mut file = u32::try_from(12 + 4 * brands.len()).unwrap().to_be_bytes().to_vec();
+        file.extend_from_slice(b"ftyp");
+        file.extend_from_slice(brands[0]);
+        file.extend_from_slice(&[0; 4]);
+        brands[1..].iter().for_each(|brand| file.extend_from_slice(*brand));
+        file
+    }
+
+    /// A zip of empty entries with these names, the first of them with `content`.
+    fn zip(names: &[&str], content: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            file.extend_from_slice(b"PK\x03\x04");
+            file.extend_from_slice(&[0; 22]);
+            file.push(u8::try_from(name.len()).unwrap());
+            file.extend_from_slice(&[0; 3]);
+            file.extend_from_slice(name.as_bytes());
+            file.extend_from_slice(if index == 0 { content } else { b"" });
+        }
+        file
+    }
+
+    fn ogg(packet: &[u8]) -> Vec<u8> {
+        let mut file = b"OggS\0\x02".to_vec();
+        file.resize(28, 0);
+        file.extend_from_slice(packet);
+        file
+    }
+
+    fn matroska(doc_type: &str) -> Vec<u8> {
+        let mut file = b"\x1a\x45\xdf\xa3\x93\x42\x82".to_vec();
+        file.push(0x80 | u8::try_from(doc_type.len()).unwrap());
+        file.extend_from_slice(doc_type.as_bytes());
+        file
+    }
+
+    fn at(offset: usize, magic: &[u8]) -> Vec<u8> {
+        let mut file = vec![0; offset];
+        file.extend_from_slice(magic);
+        file.resize(file.len() + 300, 0);
+        file
+    }
+
+    #[test]
+    fn real_signatures_are_known() {
+        let asf = |stream: &[u8]| {
+            [b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c", stream].concat()
+        };
+        let video = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b";
+        let audio = b"\x40\x9e\x69\xf8\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b";
+        let cases: &[(&str, Vec<u8>)] = &[
+            ("jpg", b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec()),
+            ("jpg", b"\xff\xd8\xff".to_vec()),
+            ("png", b"\x89PNG\r\n\x1a\n".to_vec()),
+            ("gif", b"GIF89a".to_vec()),
+            ("gif", b"GIF87a\x01\0".to_vec()),
+            ("webp", b"RIFF\x24\0\0\0WEBPVP8 ".to_vec()),
+            ("bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0".to_vec()),
+            ("ico", b"\0\0\x01\0\x01\0".to_vec()),
+            ("tiff", b"II*\0\x08\0\0\0\x0e\0".to_vec()),
+            ("tiff", b"MM\0*\0\0\0\x08".to_vec()),
+            ("cr2", b"II*\0\x10\0\0\0CR\x02\0".to_vec()),
+            ("cr3", ftyp(&[b"crx ", b"isom"])),
+            ("raf", b"FUJIFILMCCD-RAW 0201".to_vec()),
+            ("orf", b"IIRO\x08\0\0\0".to_vec()),
+            ("rw2", b"IIU\0\x18\0\0\0".to_vec()),
+            ("psd", b"8BPS\0\x01".to_vec()),
+            ("heic", ftyp(&[b"heic", b"mif1"])),
+            ("heic", ftyp(&[b"mif1", b"mif1", b"heic"])),
+            ("heif", ftyp(&[b"mif1", b"mif1"])),
+            ("avif", ftyp(&[b"avif", b"mif1"])),
+            ("avif", ftyp(&[b"mif1", b"avif"])),
+            ("jxl", b"\xff\x0a\xfa\x1f".to_vec()),
+            ("jxl", b"\0\0\0\x0cJXL \r\n\x87\n".to_vec()),
+            ("jp2", b"\0\0\0\x0cjP  \r\n\x87\n\0".to_vec()),
+            ("mp4", ftyp(&[b"isom", b"mp41"])),
+            ("mp4", ftyp(&[b"mp42"])),
+            ("m4v", ftyp(&[b"M4V ", b"isom"])),
+            ("mov", ftyp(&[b"qt  "])),
+            ("3gp", ftyp(&[b"3gp5"])),
+            ("m4a", ftyp(&[b"M4A ", b"isom"])),
+            ("avi", b"RIFF\0\0\0\0AVI LIST".to_vec()),
+            ("mkv", matroska("matroska")),
+            ("webm", matroska("webm")),
+            ("flv", b"FLV\x01\x05\0\0\0\x09".to_vec()),
+            ("wmv", asf(video)),
+            ("wma", asf(audio)),
+            ("asf", asf(b"")),
+            ("mpg", b"\0\0\x01\xba\x44".to_vec()),
+            ("mp3", b"ID3\x04\0\0\0\0\0\0".to_vec()),
+            ("mp3", b"\xff\xfb\x90\x64".to_vec()),
+            ("wav", b"RIFF\x24\0\0\0WAVEfmt ".to_vec()),
+            ("flac", b"fLaC\0\0\0\x22".to_vec()),
+            ("ogg", ogg(b"\x01vorbis")),
+            ("ogg", b"OggS".to_vec()),
+            ("opus", ogg(b"OpusHead")),
+            ("ogv", ogg(b"\x80theora")),
+            ("spx", ogg(b"Speex   ")),
+            ("aiff", b"FORM\0\0\0\0AIFFCOMM".to_vec()),
+            ("midi", b"MThd\0\0\0\x06".to_vec()),
+            ("amr", b"#!AMR\n\x3c\x91".to_vec()),
+            ("pdf", b"%PDF-1.7\n%\xe2\xe3".to_vec()),
+            ("rtf", b"{\\rtf1\\ansi}".to_vec()),
+            ("mobi", at(60, b"BOOKMOBI")),
+            ("epub", zip(&["mimetype"], b"application/epub+zip")),
+            ("odt", zip(&["mimetype"], b"application/vnd.oasis.opendocument.text")),
+            ("ods", zip(&["mimetype"], b"application/vnd.oasis.opendocument.spreadsheet")),
+            ("docx", zip(&["[Content_Types].xml", "_rels/.rels", "word/document.xml"], b"")),
+            ("xlsx", zip(&["[Content_Types].xml", "_rels/.rels", "xl/workbook.xml"], b"")),
+            ("pptx", zip(&["[Content_Types].xml", "docProps/app.xml", "ppt/presentation.xml"], b"")),
+            ("docx", zip(&["word/document.xml"], b"")),
+            ("jar", zip(&["META-INF/MANIFEST.MF"], b"")),
+            ("apk", zip(&["AndroidManifest.xml"], b"")),
+            ("zip", zip(&["a.txt", "word/b.txt"], b"")),
+            ("zip", b"PK\x05\x06\0\0".to_vec()),
+            ("tar", at(257, b"ustar\x0000")),
+            ("gz", b"\x1f\x8b\x08\0\0".to_vec()),
+            ("bz2", b"BZh91AY&SY\0".to_vec()),
+            ("xz", b"\xfd7zXZ\0\0".to_vec()),
+            ("zst", b"\x28\xb5\x2f\xfd\0".to_vec()),
+            ("7z", b"7z\xbc\xaf\x27\x1c\0\x04".to_vec()),
+            ("rar", b"Rar!\x1a\x07\x01\0".to_vec()),
+            ("deb", b"!<arch>\ndebian-binary   ".to_vec()),
+            ("ole", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0".to_vec()),
+            ("sqlite", b"SQLite format 3\0".to_vec()),
+            ("exe", b"MZ\x90\0\x03\0".to_vec()),
+            ("elf", at(0, b"\x7fELF\x02\x01\x01")),
+            ("wasm", b"\0asm\x01\0\0\0".to_vec()),
+            ("woff2", b"wOF2\0\x01\0\0".to_vec()),
+            ("ttf", b"\0\x01\0\0\0\x0f".to_vec()),
+        ];
+        for (expected, file) in cases {
+            assert_eq!(kind(file), Some(*expected), "{}", file.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_kind_that_infer_can_name_in_binary_has_a_row() {
+        // By extension, as infer 0.22 gives it.
+        for extension in "wasm elf exe dll class bc mach dex dey der obj qcow2 epub mobi jpg jp2 png gif webp cr2 tif bmp \
+            jxr psd ico heif avif jxl ora djvu dwg mp4 m4v mkv webm mov avi wmv mpg flv midi mp3 m4a opus ogg flac \
+            wav amr aac aiff dsf ape woff woff2 ttf otf doc docx xls xlsx ppt pptx odt ods odp zip tar par2 rar gz \
+            bz2 bz3 7z xz pdf swf rtf eot ps sqlite nes crx cab deb ar Z lz rpm dcm zst lz4 msi cpio"
+            .split_whitespace()
+        {
+            assert!(table::by_extension(extension).is_some(), "{extension}");
+        }
+    }
+
+    #[test]
+    fn transport_streams_have_every_sync_byte() {
+        let mut stream: Vec<u8> = (0..188 * 30).map(|at| if at % 188 == 0 { 0x47 } else { 0 }).collect();
+        assert_eq!(kind(&stream), Some("ts"));
+        assert_eq!(kind(&stream[..189]), Some("ts"));
+        assert_eq!(kind(&stream[..188]), None, "one sync byte is not a pattern");
+        stream[188 * 7] = 0x46;
+        assert_eq!(kind(&stream), None);
+        let blu_ray: Vec<u8> = (0..192 * 30).map(|at| if at % 192 == 4 { 0x47 } else { 0 }).collect();
+        assert_eq!(kind(&blu_ray), Some("ts"));
+    }
+
+    #[test]
+    fn prose_and_code_are_not_taken_for_binaries() {
+        for text in [
+            "BMW is a maker of cars",
+            "MZ, the initials",
+            "BCC: everyone",
+            "GIF is pronounced as it is",
+            "PK: primary key",
+            "if data.startswith(b\"%PDF-\"):\n    pass",
+            "SQLite is a database",
+            "BZh is a prefix",
+            "CWS",
+            "G".repeat(400).as_str(),
+            "caf\u{e9} cr\u{e8}me",
+        ] {
+            assert_eq!(sniff(text.as_bytes()), Signature::Text(None), "{text}");
+        }
+        assert_eq!(sniff(b"\xff\xfeh\0i\0"), Signature::Text(None), "UTF-16");
+        assert_eq!(sniff(b""), Signature::None);
+        assert_eq!(sniff(b"\x01\x02\x03\x04\x05"), Signature::None);
+    }
+
+    #[test]
+    fn svg_is_known_by_its_root_element() {
+        for text in [
+            "<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "<svg>",
+            "<svg\n>",
+            "\u{feff}<?xml version='1.0'?>\n<svg/>",
+            "\n  <?xml version='1.0'?><!-- a > b --><!-- <p> -->\n<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' 'x>y'>\n<svg >",
+            "<!DOCTYPE svg [ <!ENTITY a '<b>'> ]><svg/>",
+            "<svg:svg xmlns:svg='http://www.w3.org/2000/svg'>",
+        ] {
+            assert_eq!(sniff(text.as_bytes()), Signature::Svg, "{text}");
+        }
+        for (text, guess) in [
+            ("<?xml version='1.0'?><gpx><svg/></gpx>", Some("xml")),
+            ("<!-- <svg> --><p>", Some("html")),
+            ("<svgs>", None),
+            ("<svg", None),
+            ("<!-- <svg>", Some("html")),
+            ("<p align=center><svg/>", Some("html")),
+            ("<!DOCTYPE html><svg>", Some("svg?")),
+            ("#!/usr/bin/env -S python3 -u\n", Some("py")),
+            ("#! /bin/sh -e\n", Some("sh")),
+            ("#!", None),
+            ("-----BEGIN CERTIFICATE-----\n", Some("pem")),
+        ] {
+            let found = match sniff(text.as_bytes()) {
+                Signature::Text(row) => row.map(|row| row.kind),
+                Signature::Svg => Some("svg?"),
+                other => panic!("{text}: {other:?}"),
+            };
+            assert_eq!(found, guess, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(first in proptest::collection::vec(0_u8..=255, 0..600), start in 0_usize..12) {
+            let starts: [&[u8]; 12] = [b"", b"PK\x03\x04", b"OggS", b"\x1a\x45\xdf\xa3", b"\0\0\0\x20ftyp", b"<", b"<!", b"#!",
+                b"II*\0", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"\x50\x2a\x4d\x18", b"ID3"];
+            let file = [starts[start], &first].concat();
+            for end in 0..=file.len().min(64) {
+                std::hint::black_box(sniff(&file[..end]));
+            }
+            std::hint::black_box(sniff(&file));
+        }
+    }
+}
