@@ -23,6 +23,9 @@ pub const PATH_BYTES_MAX: usize = 1_024;
 pub const PATH_COMPONENT_BYTES_MAX: usize = 255;
 /// A media type, `type/subtype`.
 pub const MIME_BYTES_MAX: usize = 127;
+/// The start of a file that decides its type: 21 MPEG-TS packets, a tar header, the first entries of an office
+/// file's zip, an SVG's licence comment. No more than what a body's first read brings.
+pub const SNIFF_BYTES_MAX: usize = 4 * KIB;
 
 /// Request line and headers.
 pub const HEAD_BYTES_MAX: usize = 16 * KIB;

@@ -1,1 +1,64 @@
-//! ops
+//! The program around the store: command line, settings, log, and what each command does.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+pub mod cli;
+pub mod config;
+pub mod export;
+pub mod inspect;
+pub mod log;
+pub mod serve;
+pub mod verify;
+
+use cli::{Cli, Command, Flags};
+use config::{ConfigError, File, FilePlace, Settings};
+
+/// Why a command failed, in one sentence.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Does what the command line says. A failure is one sentence on standard error and exit status 1; a command
+/// line that is none has status 2 and does not come here.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        None => serve(&cli.flags),
+        Some(Command::Serve(flags)) => serve(&flags),
+        Some(Command::Verify { dir }) => verify::run(&dir),
+        Some(Command::Inspect { dir }) => inspect::run(&dir),
+        Some(Command::Export { dir, to }) => export::run(&dir, &to),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to do if standard error is closed.
+            let _ = writeln!(io::stderr(), "rhinobox: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: &Flags) -> Result<(), Failure> {
+    let settings = settings(flags)?;
+    log::init(&settings);
+    serve::run(settings)
+}
+
+/// Settles the settings from flags, this process's environment and the settings file.
+fn settings(flags: &Flags) -> Result<Settings, Failure> {
+    let env = |name: &str| std::env::var_os(name);
+    let place = config::file_place(flags, &env);
+    let text = read(&place)?;
+    let file = text.as_deref().map(|text| File { place: &place, text });
+    Ok(config::resolve(flags, &env, file)?)
+}
+
+fn read(place: &FilePlace) -> Result<Option<String>, ConfigError> {
+    let path: &Path = &place.path;
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !place.required => Ok(None),
+        Err(error) => Err(ConfigError::unreadable(path, &error)),
+    }
+}

@@ -1,0 +1,3 @@
+//! Chunked bodies, cut everywhere.
+
+use super::*;

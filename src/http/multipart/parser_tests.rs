@@ -1,0 +1,3 @@
+//! The push parser against itself, cut everywhere, and against another implementation.
+
+use super::*;

@@ -1,0 +1,212 @@
+//! The command line as typed: nothing here is checked beyond its shape. What it means is
+//! [`config`](crate::ops::config)'s to say, together with environment and file.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The command line.
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "rhinobox",
+    version,
+    about = "A storage daemon for uploaded media: typed, hashed, stored once, durable before it answers.",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do; `serve` with the settings below if absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rhinobox                                     serve ./data on http://127.0.0.1:8090
+  rhinobox --data-dir /srv/media --cores 4     serve another folder with four cores
+  rhinobox --addr :8090 --allow-anonymous      serve everybody who can reach this machine
+  rhinobox verify /srv/media                   read everything back and check it
+  rhinobox export /srv/media /mnt/copy         write everything stored as plain files
+
+  curl -F file=@beach.jpg -F category=holiday http://127.0.0.1:8090/ingest/media
+
+Settings come from flags, then the environment (RHINOBOX_MAX_UPLOAD_MB=64), then the file
+rhinobox.toml in the data folder or the one given by --config (max_upload_mb = 64).";
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Serve uploads and downloads over HTTP (the default)
+    Serve(Box<Flags>),
+    /// Read a data folder back, check every checksum and hash, and report
+    Verify {
+        /// The data folder
+        dir: PathBuf,
+    },
+    /// Show what a data folder holds: segments, batches, contents, names
+    Inspect {
+        /// The data folder
+        dir: PathBuf,
+    },
+    /// Write everything a data folder holds as plain files, under their stored paths
+    Export {
+        /// The data folder
+        dir: PathBuf,
+        /// The folder to write to; it must not exist, or be empty
+        to: PathBuf,
+    },
+}
+
+/// Settings as typed. Each has a namesake in the environment and the file.
+#[derive(Args, Clone, Default, Debug)]
+pub struct Flags {
+    /// Settings file [default: rhinobox.toml in the data folder, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<OsString>,
+    /// Address to listen on; ":8090" is all interfaces [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub addr: Option<OsString>,
+    /// Folder that holds everything [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<OsString>,
+    /// Largest request body, in MiB [default: 512]
+    #[arg(long, value_name = "N")]
+    pub max_upload_mb: Option<OsString>,
+    /// Cores to run on, 1 to 256 [default: all this process may use]
+    #[arg(long, value_name = "N")]
+    pub cores: Option<OsString>,
+    /// What an answer promises: "commit", on disk; "os", with the kernel [default: commit]
+    #[arg(long, value_name = "WHEN")]
+    pub durability: Option<OsString>,
+    /// Contents up to this many KiB share a file with others [default: 256]
+    #[arg(long, value_name = "N")]
+    pub inline_max_kib: Option<OsString>,
+    /// Size of a segment of the log, in MiB, 1 to 1024 [default: scaled to the volume]
+    #[arg(long, value_name = "N")]
+    pub segment_mib: Option<OsString>,
+    /// Memory for receiving, committing and sending, in MiB [default: 48]
+    #[arg(long, value_name = "N")]
+    pub buffer_mib: Option<OsString>,
+    /// Seconds that requests in work get when the daemon is told to stop [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_timeout_s: Option<OsString>,
+    /// Seconds a client has for a request's head [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub head_timeout_s: Option<OsString>,
+    /// Seconds before a body must keep the minimum rate [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub body_timeout_s: Option<OsString>,
+    /// Minimum rate of a body, in KiB/s; 0 is none [default: 4]
+    #[arg(long, value_name = "N")]
+    pub body_rate_kib: Option<OsString>,
+    /// Seconds an idle connection is kept [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub idle_timeout_s: Option<OsString>,
+    /// Seconds a client may leave an answer unread [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub answer_timeout_s: Option<OsString>,
+    /// Another Host name this daemon is reached by (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<OsString>,
+    /// Serve beyond this machine although there are no tokens
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_anonymous: Option<OsString>,
+    /// Form of the log on standard error: "human" or "json" [default: human]
+    #[arg(long, value_name = "FORM")]
+    pub log_format: Option<OsString>,
+    /// Least level that is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<OsString>,
+}
+
+impl Flags {
+    /// What was typed for the setting of this name (as in the file, with underscores); [`Flags::host`] is a list
+    /// and not among them.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        let value = match name {
+            "config" => &self.config,
+            "addr" => &self.addr,
+            "data_dir" => &self.data_dir,
+            "max_upload_mb" => &self.max_upload_mb,
+            "cores" => &self.cores,
+            "durability" => &self.durability,
+            "inline_max_kib" => &self.inline_max_kib,
+            "segment_mib" => &self.segment_mib,
+            "buffer_mib" => &self.buffer_mib,
+            "stop_timeout_s" => &self.stop_timeout_s,
+            "head_timeout_s" => &self.head_timeout_s,
+            "body_timeout_s" => &self.body_timeout_s,
+            "body_rate_kib" => &self.body_rate_kib,
+            "idle_timeout_s" => &self.idle_timeout_s,
+            "answer_timeout_s" => &self.answer_timeout_s,
+            "allow_anonymous" => &self.allow_anonymous,
+            "log_format" => &self.log_format,
+            "log_level" => &self.log_level,
+            _ => &None,
+        };
+        value.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_and_takes_the_same_flags() {
+        let bare = parse("rhinobox --addr :1 --host a --host b --allow-anonymous").unwrap();
+        assert!(bare.command.is_none());
+        let Some(Command::Serve(named)) =
+            parse("rhinobox serve --addr :1 --host a --host b --allow-anonymous").unwrap().command
+        else {
+            panic!("serve was asked for");
+        };
+        for flags in [&bare.flags, &*named] {
+            assert_eq!(flags.get("addr"), Some(OsStr::new(":1")));
+            assert_eq!(flags.get("allow_anonymous"), Some(OsStr::new("true")));
+            assert_eq!(flags.host, ["a", "b"]);
+        }
+    }
+
+    #[test]
+    fn offline_commands_take_folders() {
+        assert!(matches!(parse("rhinobox verify d").unwrap().command, Some(Command::Verify { .. })));
+        assert!(matches!(parse("rhinobox inspect d").unwrap().command, Some(Command::Inspect { .. })));
+        assert!(matches!(parse("rhinobox export d t").unwrap().command, Some(Command::Export { .. })));
+        for line in [
+            "rhinobox verify",
+            "rhinobox export d",
+            "rhinobox sevre",
+            "rhinobox --port 1",
+            "rhinobox --addr :1 verify d",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_shows_every_setting_and_examples() {
+        let help = Cli::command().render_long_help().to_string();
+        for name in crate::ops::config::NAMES {
+            let flag = format!("--{}", name.replace('_', "-"));
+            assert!(help.contains(&flag), "{flag}");
+        }
+        assert!(help.contains("curl -F file=@"));
+    }
+}
