@@ -103,3 +103,23 @@ pub const PROBE_WRITES: usize = 31;
 pub const LSN_HEADROOM_AFTER_DAMAGE: u64 = 1 << 32;
 /// Inodes that stay free on the volume, for segments, checkpoints and their temporary files.
 pub const FREE_INODES_MIN: u64 = 16;
+
+/// Files admitted and not yet stored, over all cores: the predecessor's queue, kept.
+pub const QUEUE_FILES_MAX: usize = 10_000;
+/// How long an upload waits for a place in the queue before it is told 503.
+pub const QUEUE_WAIT_MS: u64 = 1_000;
+/// How often it looks.
+pub const QUEUE_POLL_MS: u64 = 5;
+/// Pieces of a staged file before it is gathered into one buffer.
+pub const STAGED_PIECES_MAX: usize = 8;
+/// A slice of a batch is given to a core when it has this many files ...
+pub const SLICE_FILES: usize = 128;
+/// ... or this many bytes: work enough that the hop costs little beside it.
+pub const SLICE_BYTES: usize = 256 * KIB;
+/// Bytes of one request's slices on their way at once.
+pub const WINDOW_BYTES_MAX: usize = 2 * MIB;
+/// Name records in one append.
+pub const NAMES_PER_APPEND: usize = 1_024;
+
+const _: () = assert!(PARTS_MAX <= QUEUE_FILES_MAX);
+const _: () = assert!(SLICE_BYTES + INLINE_BYTES_MAX + SLICE_FILES * 256 <= APPEND_BYTES_MAX);

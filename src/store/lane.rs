@@ -78,17 +78,23 @@ impl Lane {
     /// # Errors
     /// [`CommitError`]: none of them is durable then.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
-        if records.is_empty() {
-            return Ok(Vec::new());
-        }
-        assert!(Size::of_all(&records).fits(), "callers split what is larger than an append");
-        if self.stopping.get() {
-            return Err(CommitError::Stopped);
-        }
+        self.submit(records).outcome().await
+    }
+
+    /// As [`Lane::append`], without waiting: appends submitted one after the other share batches.
+    #[must_use]
+    pub fn submit(&self, records: Vec<NewRecord>) -> Submitted {
+        assert!(Size::of_all(&records).fits(), "callers split what is larger than a batch");
         let (done, receiver) = oneshot::channel();
-        self.queue.borrow_mut().push_back(Append { records, may_use_reserve: false, done });
-        self.work.notify();
-        receiver.await.unwrap_or(Err(CommitError::Stopped))
+        if records.is_empty() {
+            done.send(Ok(Vec::new()));
+        } else if self.stopping.get() {
+            done.send(Err(CommitError::Stopped));
+        } else {
+            self.queue.borrow_mut().push_back(Append { records, may_use_reserve: false, done });
+            self.work.notify();
+        }
+        Submitted(receiver)
     }
 
     /// Commits what is pending, seals the segment, gives the space of what was prepared back.
@@ -96,6 +102,19 @@ impl Lane {
         self.stopping.set(true);
         self.work.notify();
         self.stopped.wait().await;
+    }
+}
+
+/// Records on their way to the log.
+pub struct Submitted(oneshot::Receiver<Result<Vec<Placed>, CommitError>>);
+
+impl Submitted {
+    /// Waits until they are durable, or not to be.
+    ///
+    /// # Errors
+    /// As [`Lane::append`].
+    pub async fn outcome(self) -> Result<Vec<Placed>, CommitError> {
+        self.0.await.unwrap_or(Err(CommitError::Stopped))
     }
 }
 

@@ -1,0 +1,97 @@
+//! A big file on its way to its blob: hashed as it passes, written while more arrives.
+
+use super::error::FileError;
+use super::queue::Admission;
+use super::slice::Stored;
+use super::staging::Declared;
+use super::{Ingest, naming};
+use crate::base::digest::Hasher;
+use crate::limits::{FILE_BYTES_MAX, SNIFF_BYTES_MAX};
+use crate::media::classify::classify;
+use crate::runtime::clock;
+use crate::store::blob::BlobWriter;
+use crate::store::commit::{NewBody, NewRecord, Payload};
+use crate::store::index::{Claim, Location};
+
+/// A big file that is arriving.
+pub struct LargeUpload {
+    writer: BlobWriter,
+    hasher: Hasher,
+    first: Vec<u8>,
+    len: u64,
+    _admission: Admission,
+}
+
+impl LargeUpload {
+    /// Opens its blob. `expected` is its length, if the client declared one.
+    ///
+    /// # Errors
+    /// `NoSpace`.
+    pub async fn start(
+        ingest: &Ingest,
+        expected: Option<u64>,
+        admission: Admission,
+    ) -> Result<LargeUpload, FileError> {
+        let writer = BlobWriter::create(&ingest.store, &ingest.pool, expected).await?;
+        Ok(LargeUpload { writer, hasher: Hasher::new(), first: Vec::new(), len: 0, _admission: admission })
+    }
+
+    /// Takes in what was staged before the file turned out to be big.
+    ///
+    /// # Errors
+    /// As [`LargeUpload::push`].
+    pub async fn push_all(&mut self, payload: Payload) -> Result<(), FileError> {
+        for piece in payload {
+            self.push(&piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// `NoSpace`, `TooLarge`.
+    pub async fn push(&mut self, piece: &[u8]) -> Result<(), FileError> {
+        self.len += piece.len() as u64;
+        if self.len > FILE_BYTES_MAX {
+            return Err(FileError::TooLarge(FILE_BYTES_MAX));
+        }
+        if self.first.len() < SNIFF_BYTES_MAX {
+            let wanted = (SNIFF_BYTES_MAX - self.first.len()).min(piece.len());
+            self.first.extend_from_slice(&piece[..wanted]);
+        }
+        self.hasher.update(piece);
+        Ok(self.writer.write(piece).await?)
+    }
+
+    /// The file is whole: makes it durable, unless it is stored already.
+    ///
+    /// # Errors
+    /// `Mismatch`, `NoSpace`, `Stopping`.
+    pub async fn finish(self, ingest: &Ingest, declared: Declared) -> Result<Stored, FileError> {
+        let digest = self.hasher.finish();
+        if let Some(expected) = declared.digest.filter(|expected| *expected != digest) {
+            return Err(FileError::Mismatch { expected, found: digest });
+        }
+        let name = naming::base_name(&declared.name);
+        let file_type = classify(&self.first, declared.mime.as_deref(), name);
+        let stored = |duplicate| Stored { declared, digest, len: self.len, file_type, duplicate };
+        let guard = loop {
+            match ingest.store.index.claim(digest) {
+                Claim::Fresh(guard) => break guard,
+                // Dropping the writer removes its file.
+                Claim::Stored(_) => return Ok(stored(true)),
+                Claim::Pending(ticket) => ticket.ended().await,
+            }
+        };
+        let blob = self.writer.finish().await?;
+        let body =
+            NewBody::PutLarge { digest, len: blob.len, blob: blob.blob, chunk_crcs: blob.chunk_crcs.clone() };
+        let record = NewRecord { lsn: guard.lsn(), time: clock::wall(), body };
+        let placed = ingest.lane.append(vec![record]).await?;
+        let Some(placed) = placed.first() else { return Err(FileError::Lost) };
+        blob.keep();
+        guard.publish(Location::Large { record: placed.record, entry_len: placed.entry_len });
+        Ok(stored(false))
+    }
+}

@@ -1,0 +1,227 @@
+//! Names: the path that a file gets, and the record that says so.
+//!
+//! Always: a path once answered never changes its bytes. Should another content meet the same path (twelve
+//! hex digits can be forged), the later file takes the full 64.
+
+use std::borrow::Cow;
+
+use super::slice::Stored;
+use super::upload::Terms;
+use super::{FileError, Ingest};
+use crate::base::digest::Digest;
+use crate::base::time::Wall;
+use crate::limits::{APPEND_BYTES_MAX, NAMES_PER_APPEND};
+use crate::media::name::{HASH_DIGITS_FULL, Sent, directory, stored_path};
+use crate::media::table::MediaType;
+use crate::store::commit::{NewBody, NewRecord, Size};
+use crate::store::format::Attributes;
+use crate::store::format::attributes::Kind;
+use crate::store::index::{Bind, NameGuard, PathKey, Place};
+
+/// The namespace of all names so far.
+const NAMESPACE: u32 = 0;
+
+/// A stored and named file: what the answer says of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// `storage/...`
+    pub path: String,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// Bytes.
+    pub len: u64,
+    /// `type/subtype`.
+    pub mime: Cow<'static, str>,
+    /// Images, videos, ...
+    pub media_type: MediaType,
+    /// The name as it was sent, without the folder.
+    pub original_name: String,
+    /// The folder that stood before it; often empty.
+    pub folder: String,
+    /// The comment; often empty.
+    pub comment: String,
+    /// When.
+    pub time: Wall,
+    /// The content was stored before.
+    pub duplicate: bool,
+}
+
+impl Named {
+    /// The `category` of the record: the directory below `storage/`.
+    #[must_use]
+    pub fn category(&self) -> &str {
+        directory(&self.path)
+    }
+}
+
+/// What follows the last slash or backslash of a name as it was sent.
+#[must_use]
+pub fn base_name(sent: &str) -> &str {
+    sent.rfind(['/', '\\']).map_or(sent, |at| &sent[at + 1..])
+}
+
+/// Names on their way to the log.
+#[derive(Default)]
+pub struct Namings {
+    records: Vec<NewRecord>,
+    pending: Vec<PendingName>,
+}
+
+/// A name whose record is not flushed yet.
+pub struct PendingName {
+    index: usize,
+    guard: NameGuard,
+    named: Named,
+}
+
+impl PendingName {
+    /// The number it was added under.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its record is flushed, at this place.
+    pub fn publish(self, place: Place) -> (usize, Named) {
+        self.guard.publish(place);
+        (self.index, self.named)
+    }
+}
+
+impl Namings {
+    /// Names a stored file. `Some` where nothing is to be written: the same name with the same attributes is
+    /// durable already, or it cannot be named.
+    pub async fn add(
+        &mut self,
+        ingest: &Ingest,
+        index: usize,
+        stored: &Stored,
+        terms: &Terms,
+        time: Wall,
+    ) -> Option<Result<Named, FileError>> {
+        let (mut named, attributes) = match prepare(ingest.path_digits, stored, terms, time) {
+            Ok(prepared) => prepared,
+            Err(error) => return Some(Err(error)),
+        };
+        let fingerprint = ingest.store.index.fingerprint(&stored.digest, attributes.as_bytes());
+        let bound = bind(ingest, &named.path, &stored.digest, fingerprint).await;
+        let bound = match bound {
+            Bind::Taken | Bind::Different(_) => {
+                let name = base_name(&stored.declared.name);
+                let category = &terms.category;
+                let (file_type, digest) = (&stored.file_type, &stored.digest);
+                if let Err(error) =
+                    stored_path(&mut named.path, file_type, category, digest, HASH_DIGITS_FULL, name)
+                {
+                    return Some(Err(error.into()));
+                }
+                bind(ingest, &named.path, &stored.digest, fingerprint).await
+            }
+            bound => bound,
+        };
+        match bound {
+            Bind::Write(guard) => {
+                let path = named.path.as_str().into();
+                let body = NewBody::Name { digest: stored.digest, path, attributes };
+                self.records.push(NewRecord { lsn: guard.lsn(), time, body });
+                self.pending.push(PendingName { index, guard, named });
+                None
+            }
+            Bind::Same => Some(Ok(named)),
+            // Two contents with one SHA-256 do not exist: a path with all 64 digits means one content.
+            Bind::Different(_) | Bind::Taken => Some(Err(FileError::Lost)),
+        }
+    }
+
+    /// Bytes and records they will take in a batch.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size::of_all(&self.records)
+    }
+
+    /// The records to append, and for each, in the same order, the name to publish when it is flushed.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<NewRecord>, Vec<PendingName>) {
+        (self.records, self.pending)
+    }
+
+    /// Writes the records, in as few appends as hold them, and publishes the names. Gives an outcome for each,
+    /// under the number it was added with.
+    pub async fn commit(self, ingest: &Ingest) -> Vec<(usize, Result<Named, FileError>)> {
+        let mut appends = Vec::new();
+        let (mut records, mut names) = (Vec::new(), Vec::new());
+        let mut size = Size::default();
+        for (record, name) in self.records.into_iter().zip(self.pending) {
+            let with = size.plus(Size::of(&record.body));
+            if with.batch_bytes() > APPEND_BYTES_MAX || with.records > NAMES_PER_APPEND {
+                appends.push((ingest.lane.submit(std::mem::take(&mut records)), std::mem::take(&mut names)));
+                size = Size::default();
+            }
+            size = size.plus(Size::of(&record.body));
+            records.push(record);
+            names.push(name);
+        }
+        appends.push((ingest.lane.submit(records), names));
+        let mut outcomes = Vec::new();
+        for (submitted, names) in appends {
+            let outcome = submitted.outcome().await;
+            outcomes.extend(names.into_iter().enumerate().map(|(at, name)| match &outcome {
+                Ok(placed) => {
+                    let (index, named) = name.publish(placed[at].record);
+                    (index, Ok(named))
+                }
+                Err(error) => (name.index(), Err((*error).into())),
+            }));
+        }
+        outcomes
+    }
+}
+
+/// Binds a path. `Different` is answered only where another content (or an unreadable name) has it.
+async fn bind(ingest: &Ingest, path: &str, digest: &Digest, fingerprint: u64) -> Bind {
+    let index = &ingest.store.index;
+    let key = PathKey::new(NAMESPACE, path.as_bytes());
+    match index.bind(key, *digest, fingerprint) {
+        Bind::Different(place) => match ingest.store.read_name(&ingest.pool, place).await {
+            Ok(name) if name.digest == *digest => index.rebind(key, *digest, fingerprint),
+            Ok(_) => Bind::Different(place),
+            Err(error) => {
+                tracing::error!(path, %error, "a stored name cannot be read; a new one is made beside it");
+                Bind::Different(place)
+            }
+        },
+        bound => bound,
+    }
+}
+
+fn prepare(
+    digits: usize,
+    stored: &Stored,
+    terms: &Terms,
+    time: Wall,
+) -> Result<(Named, Attributes), FileError> {
+    let sent = Sent::parse(&stored.declared.name)?;
+    let mut path = String::with_capacity(96);
+    stored_path(&mut path, &stored.file_type, &terms.category, &stored.digest, digits, sent.name)?;
+    let mime = &stored.file_type.mime;
+    let lens = [sent.name.len(), sent.folder.len(), mime.len(), terms.category.len(), terms.comment.len()];
+    let mut attributes = Attributes::with_capacity(lens.iter().sum::<usize>() + 4 * lens.len());
+    attributes.push(Kind::OriginalName, sent.name.as_bytes());
+    attributes.push(Kind::Folder, sent.folder.as_bytes());
+    attributes.push(Kind::Mime, mime.as_bytes());
+    attributes.push(Kind::Category, terms.category.as_bytes());
+    attributes.push(Kind::Comment, terms.comment.as_bytes());
+    let named = Named {
+        path,
+        digest: stored.digest,
+        len: stored.len,
+        mime: mime.clone(),
+        media_type: stored.file_type.media_type,
+        original_name: sent.name.to_owned(),
+        folder: sent.folder.into_owned(),
+        comment: terms.comment.clone(),
+        time,
+        duplicate: stored.duplicate,
+    };
+    Ok((named, attributes))
+}

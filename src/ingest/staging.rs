@@ -1,0 +1,75 @@
+//! A small file in memory, on its way to be stored.
+
+use bytes::Bytes;
+
+use super::queue::Admission;
+use crate::base::digest::Digest;
+use crate::limits::STAGED_PIECES_MAX;
+use crate::runtime::buffer::{Buffer, Pool};
+use crate::store::commit::Payload;
+
+/// What a client says of a file before its first byte.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Declared {
+    /// The name as it was sent, folder and all.
+    pub name: String,
+    /// Its Content-Type.
+    pub mime: Option<String>,
+    /// What it must hash to.
+    pub digest: Option<Digest>,
+}
+
+/// A whole file in memory.
+#[derive(Debug)]
+pub struct Staged {
+    /// What the client said.
+    pub declared: Declared,
+    /// The bytes, in the pieces they arrived in.
+    pub payload: Payload,
+    /// How many.
+    pub len: usize,
+    /// Its place in the queue.
+    pub admission: Admission,
+}
+
+/// A file whose bytes are arriving.
+#[derive(Default)]
+pub struct Staging {
+    pieces: Payload,
+    len: usize,
+    /// A file that trickles in small pieces is gathered here, so that it does not pin a receive buffer for each.
+    gathered: Option<Buffer>,
+}
+
+impl Staging {
+    /// Bytes so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes in the next piece. The whole is at most `capacity` bytes, which the caller checks.
+    pub fn push(&mut self, piece: Bytes, pool: &Pool, capacity: usize) {
+        self.len += piece.len();
+        assert!(self.len <= capacity, "the caller moves a larger file to a blob");
+        if let Some(buffer) = &mut self.gathered {
+            buffer.extend_from_slice(&piece);
+            return;
+        }
+        self.pieces.push(piece);
+        if self.pieces.len() > STAGED_PIECES_MAX {
+            let mut buffer = pool.take(capacity);
+            self.pieces.drain(..).for_each(|piece| buffer.extend_from_slice(&piece));
+            self.gathered = Some(buffer);
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn finish(self) -> Payload {
+        match self.gathered {
+            Some(buffer) => Payload::from_iter([buffer.freeze()]),
+            None => self.pieces,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! A request's files, in the order they arrive.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::large::LargeUpload;
+use super::naming::{Named, Namings};
+use super::queue::Admission;
+use super::slice::{self, Done, Slice};
+use super::staging::{Declared, Staged, Staging};
+use super::{FileError, Ingest};
+use crate::limits::{SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
+use crate::runtime::clock;
+use crate::runtime::core::spawn;
+use crate::runtime::sync::{Permit, oneshot};
+
+/// What applies to all files of a request.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TermsBody {
+    /// The category as it was sent; may be empty.
+    pub category: String,
+    /// The comment; may be empty.
+    pub comment: String,
+}
+
+/// Shared by the slices of a request.
+pub type Terms = Arc<TermsBody>;
+
+/// When files get their names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// When the request is complete: category and comment may come last, and what breaks off names nothing.
+    AtEnd,
+    /// As they are stored, with these terms: for an answer that streams.
+    AsStored(Terms),
+}
+
+/// A file's outcome, in the order sent.
+pub type Outcome = Result<Named, FileError>;
+
+/// An upload in progress.
+pub struct Upload {
+    ingest: Ingest,
+    mode: Mode,
+    /// The file whose bytes are arriving.
+    current: Option<Current>,
+    /// Whole small files that no core was given yet, and their numbers.
+    staged: Vec<Staged>,
+    staged_numbers: Vec<usize>,
+    staged_bytes: usize,
+    /// Slices that a core has.
+    dealt: VecDeque<Dealt>,
+    dealt_bytes: usize,
+    /// What is known of each file so far.
+    files: Vec<Option<Result<Done, FileError>>>,
+    /// Files whose outcome [`Upload::settled`] has given.
+    told: usize,
+}
+
+struct Current {
+    number: usize,
+    declared: Declared,
+    /// `None` once the file has failed: the rest of its bytes is passed over.
+    sink: Option<Sink>,
+}
+
+enum Sink {
+    Small(Staging, Admission),
+    Large(Box<LargeUpload>),
+}
+
+struct Dealt {
+    numbers: Vec<usize>,
+    bytes: usize,
+    answer: oneshot::Receiver<Vec<Result<Done, FileError>>>,
+    _memory: Permit,
+}
+
+impl Upload {
+    /// An upload without files.
+    #[must_use]
+    pub fn new(ingest: &Ingest, mode: Mode) -> Upload {
+        Upload {
+            ingest: ingest.clone(),
+            mode,
+            current: None,
+            staged: Vec::new(),
+            staged_numbers: Vec::new(),
+            staged_bytes: 0,
+            dealt: VecDeque::new(),
+            dealt_bytes: 0,
+            files: Vec::new(),
+            told: 0,
+        }
+    }
+
+    /// Files begun so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The next file begins. `expected` is its length where the client declared one.
+    ///
+    /// # Errors
+    /// `QueueFull` and `NoSpace`, which end the request: no later file would fare better. What is wrong with this
+    /// file alone becomes its outcome.
+    pub async fn begin(&mut self, declared: Declared, expected: Option<u64>) -> Result<(), FileError> {
+        assert!(self.current.is_none(), "one file at a time");
+        let number = self.files.len();
+        self.files.push(None);
+        let admission = self.ingest.queue.admit().await?;
+        let inline_max = self.ingest.store.options.inline_bytes_max as u64;
+        let sink = match expected {
+            Some(len) if len > inline_max => {
+                Sink::Large(Box::new(LargeUpload::start(&self.ingest, expected, admission).await?))
+            }
+            _ => Sink::Small(Staging::default(), admission),
+        };
+        self.current = Some(Current { number, declared, sink: Some(sink) });
+        Ok(())
+    }
+
+    /// The next bytes of the file.
+    ///
+    /// # Errors
+    /// As [`Upload::begin`].
+    pub async fn data(&mut self, piece: Bytes) -> Result<(), FileError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let inline_max = self.ingest.store.options.inline_bytes_max;
+        let outgrown = match &current.sink {
+            Some(Sink::Small(staging, _)) => staging.len() + piece.len() > inline_max,
+            _ => false,
+        };
+        if outgrown && let Some(Sink::Small(staging, admission)) = current.sink.take() {
+            let mut large = LargeUpload::start(&self.ingest, None, admission).await?;
+            large.push_all(staging.finish()).await?;
+            current.sink = Some(Sink::Large(Box::new(large)));
+        }
+        match &mut current.sink {
+            Some(Sink::Small(staging, _)) => staging.push(piece, &self.ingest.pool, inline_max),
+            Some(Sink::Large(large)) => match large.push(&piece).await {
+                Ok(()) => {}
+                Err(error @ FileError::TooLarge(_)) => {
+                    current.sink = None;
+                    self.files[current.number] = Some(Err(error));
+                }
+                Err(error) => return Err(error),
+            },
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The file is whole. `digest` is what it must hash to, if that was said only behind it.
+    ///
+    /// # Errors
+    /// As [`Upload::begin`].
+    pub async fn end(&mut self, digest: Option<crate::base::digest::Digest>) -> Result<(), FileError> {
+        let Some(Current { number, mut declared, sink }) = self.current.take() else { return Ok(()) };
+        declared.digest = declared.digest.or(digest);
+        match sink {
+            Some(Sink::Small(staging, admission)) => {
+                let len = staging.len();
+                self.staged.push(Staged { declared, payload: staging.finish(), len, admission });
+                self.staged_numbers.push(number);
+                self.staged_bytes += len;
+                if self.staged.len() >= SLICE_FILES || self.staged_bytes >= SLICE_BYTES {
+                    self.deal_staged().await;
+                }
+            }
+            Some(Sink::Large(large)) => match large.finish(&self.ingest, declared).await {
+                Err(error @ (FileError::NoSpace | FileError::Stopping)) => return Err(error),
+                Ok(stored) => self.files[number] = Some(self.name_large(stored).await),
+                Err(error) => self.files[number] = Some(Err(error)),
+            },
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The outcomes that are final now, of files not told before, in order, without waiting. Only with
+    /// [`Mode::AsStored`].
+    pub fn settled(&mut self) -> Vec<(usize, Outcome)> {
+        let mut settled = Vec::new();
+        while let Some(Some(done)) = self.files.get(self.told) {
+            let outcome = match done {
+                Ok(Done::Named(named)) => Ok(named.clone()),
+                Err(error) => Err(error.clone()),
+                Ok(Done::Stored(_)) => break,
+            };
+            settled.push((self.told, outcome));
+            self.told += 1;
+        }
+        settled
+    }
+
+    /// The request is complete: stores what is left, names all files, and gives their outcomes in the order sent.
+    pub async fn finish(mut self, terms: &Terms) -> Vec<Outcome> {
+        let small = self.dealt.is_empty();
+        let staged = std::mem::take(&mut self.staged);
+        // A request that fits one slice: contents and names in one batch.
+        let at_once = (small || matches!(self.mode, Mode::AsStored(_))).then_some(terms);
+        let answers = slice::store(&self.ingest, staged, at_once).await;
+        for (number, answer) in std::mem::take(&mut self.staged_numbers).into_iter().zip(answers) {
+            self.files[number] = Some(answer);
+        }
+        while !self.dealt.is_empty() {
+            self.await_oldest().await;
+        }
+        self.name_all(terms).await
+    }
+
+    /// With names due at once, gives a big file its name.
+    async fn name_large(&self, stored: slice::Stored) -> Result<Done, FileError> {
+        let Mode::AsStored(terms) = &self.mode else { return Ok(Done::Stored(stored)) };
+        let outcome = name(&self.ingest, &[(0, stored)], terms).await.pop();
+        outcome.map_or(Err(FileError::Lost), |(_, outcome)| outcome.map(Done::Named))
+    }
+
+    /// Gives the staged files to a core: the others in turn, this one if none of them can.
+    async fn deal_staged(&mut self) {
+        let files = std::mem::take(&mut self.staged);
+        let numbers = std::mem::take(&mut self.staged_numbers);
+        let bytes = std::mem::take(&mut self.staged_bytes);
+        while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {
+            self.await_oldest().await;
+        }
+        let memory = loop {
+            if let Some(memory) = self.ingest.budget.try_acquire(bytes) {
+                break memory;
+            }
+            if self.dealt.is_empty() {
+                // Ours alone is within what the request reserved: stored before anything more is received.
+                let terms = self.terms();
+                let answers = slice::store(&self.ingest, files, terms.as_ref()).await;
+                return self.note(numbers, answers);
+            }
+            self.await_oldest().await;
+        };
+        let (reply, answer) = oneshot::channel();
+        let slice = Slice { files, terms: self.terms(), reply };
+        if let Err(slice) = (self.ingest.deal)(slice) {
+            spawn(slice.run(self.ingest.clone()));
+        }
+        self.dealt.push_back(Dealt { numbers, bytes, answer, _memory: memory });
+        self.dealt_bytes += bytes;
+    }
+
+    fn terms(&self) -> Option<Terms> {
+        match &self.mode {
+            Mode::AtEnd => None,
+            Mode::AsStored(terms) => Some(terms.clone()),
+        }
+    }
+
+    async fn await_oldest(&mut self) {
+        let Some(dealt) = self.dealt.pop_front() else { return };
+        let answers = dealt.answer.await;
+        self.dealt_bytes -= dealt.bytes;
+        let answers = answers.unwrap_or_else(|| vec![Err(FileError::Lost); dealt.numbers.len()]);
+        self.note(dealt.numbers, answers);
+    }
+
+    fn note(&mut self, numbers: Vec<usize>, answers: Vec<Result<Done, FileError>>) {
+        for (number, answer) in numbers.into_iter().zip(answers) {
+            self.files[number] = Some(answer);
+        }
+    }
+
+    async fn name_all(&mut self, terms: &Terms) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.files.len());
+        let mut unnamed = Vec::new();
+        for (number, file) in std::mem::take(&mut self.files).into_iter().enumerate() {
+            outcomes.push(match file {
+                Some(Ok(Done::Named(named))) => Ok(named),
+                Some(Ok(Done::Stored(stored))) => {
+                    unnamed.push((number, stored));
+                    Err(FileError::Lost)
+                }
+                Some(Err(error)) => Err(error),
+                None => Err(FileError::Lost),
+            });
+        }
+        for (number, outcome) in name(&self.ingest, &unnamed, terms).await {
+            outcomes[number] = outcome;
+        }
+        outcomes
+    }
+}
+
+/// Names stored files.
+async fn name(ingest: &Ingest, files: &[(usize, slice::Stored)], terms: &Terms) -> Vec<(usize, Outcome)> {
+    let time = clock::wall();
+    let mut outcomes = Vec::with_capacity(files.len());
+    let mut namings = Namings::default();
+    for (number, stored) in files {
+        if let Some(outcome) = namings.add(ingest, *number, stored, terms, time).await {
+            outcomes.push((*number, outcome));
+        }
+    }
+    outcomes.extend(namings.commit(ingest).await);
+    outcomes
+}
