@@ -7,3 +7,4 @@ pub mod inline;
 pub mod name;
 pub mod sniff;
 pub mod table;
+mod text;

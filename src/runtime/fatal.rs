@@ -10,6 +10,4 @@ pub enum Exit {
     RecoveryFailed = 72,
 }
 /// Says why on standard error and ends the process at once (in the simulation: ends the simulated process).
-pub fn exit(code: Exit, why: &str) -> ! {
-    todo!()
-}
+pub fn exit(code: Exit, why: &str) -> ! { todo!() }

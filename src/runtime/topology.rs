@@ -5,6 +5,4 @@ use std::io;
 pub struct Cpu(pub usize);
 /// The processors to run on: all usable (affinity mask, then at most the cgroup's quota rounded up), or `wanted`
 /// cores dealt over them round-robin (more than there are is allowed; they share).
-pub fn cpus(wanted: Option<usize>) -> io::Result<Vec<Cpu>> {
-    todo!()
-}
+pub fn cpus(wanted: Option<usize>) -> io::Result<Vec<Cpu>> { todo!() }
