@@ -277,12 +277,14 @@ fn refusal(error: httparse::Error, text: &[u8]) -> HttpError {
     }
 }
 
-/// Whether the request line ends in a well-formed `HTTP/d.d`.
+/// Whether the request line is well formed and names some other `HTTP/d.d`.
 fn names_other_version(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = line.split(|&byte| byte == b' ');
+    let (_method, target, version, end) = (words.next(), words.next(), words.next(), words.next());
+    let is_other = matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit() && (*major, *minor) != (b'1', b'0') && (*major, *minor) != (b'1', b'1'));
+    is_other && target.is_some_and(|target| !target.is_empty()) && end.is_none()
 }
 
 /// The parts of a request target (RFC 9112 section 3.2).
