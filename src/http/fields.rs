@@ -56,7 +56,9 @@ fn split_field(line: &[u8], values: Values) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn all(block: &[u8], values: Values) -> Result<Vec<(&[u8], &[u8])>, HttpError> {
+    type Fields<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+    fn all(block: &[u8], values: Values) -> Result<Fields<'_>, HttpError> {
         lines(block, values, "a test").collect()
     }
 

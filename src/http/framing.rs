@@ -195,7 +195,7 @@ impl BodyReader {
     }
 
     /// The values of all trailer fields called `name`. Meaningful after [`BodyEvent::End`].
-    pub fn trailers<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn trailers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         lines(&self.trailers, Values::Strict, "the trailer section")
             .map_while(Result::ok)
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))

@@ -6,9 +6,12 @@ use super::*;
 #[derive(PartialEq, Eq, Debug)]
 struct Outcome {
     data: Vec<u8>,
-    /// The trailers and what was left over, or the status.
-    end: Result<Option<(Vec<u8>, Vec<u8>)>, u16>,
+    /// Nothing when the end did not come; the status when an error did.
+    end: Result<Option<End>, u16>,
 }
+
+/// The trailers, and what was left over.
+type End = (Vec<u8>, Vec<u8>);
 
 /// Reads `pieces` one after the other.
 fn read(framing: BodyFraming, pieces: &[&[u8]]) -> Outcome {

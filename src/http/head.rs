@@ -116,7 +116,7 @@ struct Field {
     value: Span,
 }
 
-/// A well-formed request head.
+/// A well-formed request head. Keeps the buffer it was read from alive.
 #[derive(Clone, Debug)]
 pub struct Head {
     bytes: Bytes,
@@ -236,7 +236,7 @@ impl Head {
     }
 
     /// The values of all fields called `name`, in order. Together they are one list (RFC 9110 section 5.3).
-    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)

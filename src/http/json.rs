@@ -10,9 +10,14 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 /// Appends `text`, escaped, without quotes around it.
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    // Nearly every text is clean; without an early exit this becomes vector code.
+    if !bytes.iter().fold(false, |found, &byte| found | needs_escape(byte)) {
+        out.extend_from_slice(bytes);
+        return;
+    }
     let mut clean = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+        if !needs_escape(byte) {
             continue;
         }
         out.extend_from_slice(&bytes[clean..at]);
@@ -30,6 +35,10 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.extend_from_slice(&bytes[clean..]);
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
 /// Appends a decimal number.

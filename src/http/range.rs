@@ -27,6 +27,9 @@ impl ByteRange {
     }
 }
 
+/// Up to [`RANGES_MAX`] ranges.
+pub type RangeList = SmallVec<[ByteRange; 4]>;
+
 /// What a Range field asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ranges {
@@ -35,7 +38,7 @@ pub enum Ranges {
     /// 206 with these bytes.
     One(ByteRange),
     /// 206 with `multipart/byteranges`, in the order asked for. At least two.
-    Many(SmallVec<[ByteRange; RANGES_MAX]>),
+    Many(RangeList),
     /// 416.
     Unsatisfiable,
 }
@@ -54,12 +57,12 @@ pub fn parse(value: &[u8], size: u64) -> Ranges {
 }
 
 /// The satisfiable ranges; `None` when the field is to be ignored.
-fn collect(value: &[u8], size: u64) -> Option<SmallVec<[ByteRange; RANGES_MAX]>> {
+fn collect(value: &[u8], size: u64) -> Option<RangeList> {
     let equals = memchr::memchr(b'=', value)?;
     if !value[..equals].eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    let mut ranges = SmallVec::new();
+    let mut ranges = RangeList::new();
     let (mut specs, mut total) = (0, 0u64);
     for spec in list(&value[equals + 1..]) {
         specs += 1;

@@ -181,6 +181,22 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     }
 }
 
+/// Appends the head of a part of `multipart/byteranges` (RFC 9110 section 14.6), delimiter included; the bytes of
+/// `range` come behind it. `boundary` must not occur in the content: 16 random bytes in hexadecimal do not.
+pub fn write_range_head(out: &mut Vec<u8>, boundary: &str, content_type: &str, range: ByteRange, size: u64) {
+    out.extend_from_slice(b"\r\n--");
+    out.extend_from_slice(boundary.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    HeadWriter { out }.field("Content-Type", content_type.as_bytes()).content_range(range, size).end();
+}
+
+/// Appends the closing delimiter of `multipart/byteranges`.
+pub fn write_range_end(out: &mut Vec<u8>, boundary: &str) {
+    out.extend_from_slice(b"\r\n--");
+    out.extend_from_slice(boundary.as_bytes());
+    out.extend_from_slice(b"--\r\n");
+}
+
 /// Whether a browser may show a content or has to save it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disposition {
@@ -300,6 +316,18 @@ mod tests {
             "attachment; filename=\"___.jpg\"; filename*=UTF-8''%C3%A4%22%25.jpg"
         );
         assert_eq!(disposition("a\r\nb"), "attachment; filename=\"a__b\"; filename*=UTF-8''a%0D%0Ab");
+    }
+
+    #[test]
+    fn several_ranges_are_parts() {
+        let body = text(|out| {
+            write_range_head(out, "b", "text/plain", ByteRange { start: 1, end: 3 }, 9);
+            out.extend_from_slice(b"xy");
+            write_range_end(out, "b");
+        });
+        let expected =
+            "\r\n--b\r\nContent-Type: text/plain\r\nContent-Range: bytes 1-2/9\r\n\r\nxy\r\n--b--\r\n";
+        assert_eq!(body, expected);
     }
 
     #[test]

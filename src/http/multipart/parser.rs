@@ -102,6 +102,10 @@ impl Multipart {
     /// # Errors
     /// 400 for a malformed boundary line or part head, 415 for an encoded part, 431 for a part head beyond
     /// its limit. Every later call fails too.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "NeedMore is not the end, and an error is: no iterator"
+    )]
     pub fn next(&mut self) -> Result<Event, HttpError> {
         let result = self.advance();
         if result.is_err() {

@@ -58,8 +58,11 @@ fn part(name: &str, content: &[u8]) -> Vec<u8> {
     [b"--B", head.as_bytes(), content, b"\r\n"].concat()
 }
 
+/// The contents of the parts, or the status.
+type Expected = Result<Vec<&'static [u8]>, u16>;
+
 /// Bodies with the boundary `B`, and the contents of their parts, or the status they end with.
-fn bodies() -> Vec<(Vec<u8>, Result<Vec<&'static [u8]>, u16>)> {
+fn bodies() -> Vec<(Vec<u8>, Expected)> {
     let two = [part("a", b"hello"), part("b", b""), b"--B--\r\n".to_vec()].concat();
     let closed = |content| [part("a", content), b"--B--".to_vec()].concat();
     let headed = |head: &[u8]| [b"--B\r\n", head, b"\r\n\r\nx\r\n--B--"].concat();
