@@ -10,8 +10,9 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::chars::{bare_lf, decimal, hex_digit, is_token_byte, list};
+use super::chars::{bare_lf, decimal, list};
 use super::error::{HttpError, Status};
+use super::target::{Target, is_host};
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 
 const _: () = assert!(HEAD_BYTES_MAX <= 0xffff);
@@ -97,6 +98,9 @@ struct Span {
 impl Span {
     /// Where `part`, a slice of `whole`, lies in it.
     fn of(whole: &[u8], part: &[u8]) -> Span {
+        if part.is_empty() {
+            return Span::default();
+        }
         let start = part.as_ptr().addr() - whole.as_ptr().addr();
         Span { start: small(start), len: small(part.len()) }
     }
@@ -282,50 +286,14 @@ fn names_other_version(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|&byte| byte == b' ');
     let (_method, target, version, end) = (words.next(), words.next(), words.next(), words.next());
-    let is_other = matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-        if major.is_ascii_digit() && minor.is_ascii_digit() && (*major, *minor) != (b'1', b'0') && (*major, *minor) != (b'1', b'1'));
-    is_other && target.is_some_and(|target| !target.is_empty()) && end.is_none()
-}
-
-/// The parts of a request target (RFC 9112 section 3.2).
-struct Target<'a> {
-    authority: Option<&'a [u8]>,
-    path: Option<&'a [u8]>,
-    query: Option<&'a [u8]>,
-}
-
-impl<'a> Target<'a> {
-    fn parse(method: &str, target: &'a [u8]) -> Result<Target<'a>, HttpError> {
-        if memchr::memchr(b'#', target).is_some() {
-            return Err(HttpError::framing("the request target has a fragment"));
+    let is_other = match version {
+        Some(b"HTTP/1.0" | b"HTTP/1.1") => false,
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) => {
+            major.is_ascii_digit() && minor.is_ascii_digit()
         }
-        let (authority, rest) = match target {
-            [b'/', ..] => (None, target),
-            b"*" if method == "OPTIONS" => (None, target),
-            _ => {
-                let rest =
-                    strip_scheme(target).ok_or_else(|| HttpError::framing("malformed request target"))?;
-                let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-                let (authority, rest) = rest.split_at(end);
-                if !is_host(authority) {
-                    return Err(HttpError::framing("malformed authority in the request target"));
-                }
-                (Some(authority), rest)
-            }
-        };
-        let (path, query) = match memchr::memchr(b'?', rest) {
-            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
-            None => (rest, None),
-        };
-        Ok(Target { authority, path: (!path.is_empty()).then_some(path), query })
-    }
-}
-
-fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
-    ["http://", "https://"].iter().find_map(|scheme| {
-        let (head, rest) = target.split_at_checked(scheme.len())?;
-        head.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
-    })
+        _ => false,
+    };
+    is_other && target.is_some_and(|target| !target.is_empty()) && end.is_none()
 }
 
 /// The fields that frame a message or steer the connection.
@@ -416,47 +384,6 @@ fn once<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8], name: &str) -> Result<
         None => Ok(()),
         Some(_) => Err(HttpError::framing(format!("more than one {name} field"))),
     }
-}
-
-/// Whether `host` is `uri-host [":" port]`, not empty and without user information (RFC 3986 section 3.2).
-fn is_host(host: &[u8]) -> bool {
-    let (name, port) = if host.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', host) else { return false };
-        let literal = &host[1..end];
-        let is_address =
-            std::str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
-        if !is_address {
-            return false;
-        }
-        (literal, &host[end + 1..])
-    } else {
-        let end = memchr::memchr(b':', host).unwrap_or(host.len());
-        if !is_reg_name(&host[..end]) {
-            return false;
-        }
-        host.split_at(end)
-    };
-    let port_holds = match port {
-        [] | [b':'] => true,
-        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 0xffff),
-        _ => false,
-    };
-    !name.is_empty() && port_holds
-}
-
-/// Whether all is unreserved, a sub-delimiter, or a percent-encoded byte.
-fn is_reg_name(mut name: &[u8]) -> bool {
-    while let [byte, rest @ ..] = name {
-        name = match (byte, rest) {
-            (b'%', [high, low, rest @ ..]) if hex_digit(*high).is_some() && hex_digit(*low).is_some() => rest,
-            (b'%', _) => return false,
-            (b'(' | b')' | b',' | b';' | b'=', _) => rest,
-            (b'#' | b'^' | b'`' | b'|', _) => return false,
-            _ if is_token_byte(*byte) => rest,
-            _ => return false,
-        };
-    }
-    true
 }
 
 #[cfg(test)]

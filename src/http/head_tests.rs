@@ -177,7 +177,7 @@ fn doubtful_heads_are_refused_and_the_connection_closes() {
 #[test]
 fn an_upload_is_read() {
     let head = good(
-        "POST /ingest/media?category=a&b HTTP/1.1\r\nHost: localhost:8090\r\nUser-Agent: curl\r\nX-A: 1\r\n\
+        "POST /ingest/media?category=a&b HTTP/1.1\r\nX-Empty:\r\nHost: localhost:8090\r\nUser-Agent: curl\r\nX-A: 1\r\n\
          Content-Length: 42 \r\nexpect: 100-Continue\r\nx-a:\t2\t\r\n\r\n",
     );
     assert_eq!(head.method, Method::Post);
@@ -191,7 +191,8 @@ fn an_upload_is_read() {
     assert_eq!(head.header("user-agent"), Some(&b"curl"[..]));
     assert_eq!(head.all("X-a").collect::<Vec<_>>(), [b"1", b"2"]);
     assert_eq!(head.header("accept"), None);
-    assert_eq!(head.iter().count(), 6);
+    assert_eq!(head.header("x-empty"), Some(&b""[..]));
+    assert_eq!(head.iter().count(), 7);
 }
 
 #[test]

@@ -25,3 +25,6 @@ pub mod target;
 pub mod conditional;
 pub mod range;
 pub mod response;
+
+#[cfg(test)]
+mod total_tests;

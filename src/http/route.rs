@@ -1,7 +1,8 @@
 //! Which endpoint a request is for.
 //!
 //! [`route`] first finds the resource by the path alone, then the endpoint by the method; a resource that is
-//! known without the method is 405 and lists the methods it has. New endpoints are a row in [`Resource`] each.
+//! known without the method is 405 and lists the methods it has. A new endpoint is a variant of
+//! [`Route`] and a row of the match in [`route`].
 
 use super::error::{Extra, HttpError, Status};
 use super::head::Method;

@@ -1,8 +1,98 @@
-//! Percent signs in targets: paths and query parameters (RFC 3986 section 2.1, URL Standard).
+//! Request targets (RFC 9112 section 3.2): their parts, hosts, and the percent signs in paths and queries
+//! (RFC 3986 section 2.1, URL Standard).
+//!
+//! Splitting refuses what is malformed and decodes nothing; decoding happens once, where a part is used.
 
 use std::borrow::Cow;
 
-use super::chars::hex_digit;
+use super::chars::{decimal, hex_digit, is_token_byte};
+use super::error::HttpError;
+
+/// The parts of a request target (RFC 9112 section 3.2).
+pub(super) struct Target<'a> {
+    /// Host and port of an absolute target.
+    pub(super) authority: Option<&'a [u8]>,
+    /// Not empty.
+    pub(super) path: Option<&'a [u8]>,
+    /// Behind the first `?`.
+    pub(super) query: Option<&'a [u8]>,
+}
+
+impl<'a> Target<'a> {
+    /// Splits `target`, the target of a request with this method.
+    pub(super) fn parse(method: &str, target: &'a [u8]) -> Result<Target<'a>, HttpError> {
+        if memchr::memchr(b'#', target).is_some() {
+            return Err(HttpError::framing("the request target has a fragment"));
+        }
+        let (authority, rest) = match target {
+            [b'/', ..] => (None, target),
+            b"*" if method == "OPTIONS" => (None, target),
+            _ => {
+                let rest =
+                    strip_scheme(target).ok_or_else(|| HttpError::framing("malformed request target"))?;
+                let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+                let (authority, rest) = rest.split_at(end);
+                if !is_host(authority) {
+                    return Err(HttpError::framing("malformed authority in the request target"));
+                }
+                (Some(authority), rest)
+            }
+        };
+        let (path, query) = match memchr::memchr(b'?', rest) {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+            None => (rest, None),
+        };
+        Ok(Target { authority, path: (!path.is_empty()).then_some(path), query })
+    }
+}
+
+fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
+    ["http://", "https://"].iter().find_map(|scheme| {
+        let (head, rest) = target.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+    })
+}
+
+/// Whether `host` is `uri-host [":" port]`, not empty and without user information (RFC 3986 section 3.2).
+pub(super) fn is_host(host: &[u8]) -> bool {
+    let (name, port) = if host.first() == Some(&b'[') {
+        let Some(end) = memchr::memchr(b']', host) else { return false };
+        let literal = &host[1..end];
+        let is_address =
+            std::str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+        if !is_address {
+            return false;
+        }
+        (literal, &host[end + 1..])
+    } else {
+        let end = memchr::memchr(b':', host).unwrap_or(host.len());
+        if !is_reg_name(&host[..end]) {
+            return false;
+        }
+        host.split_at(end)
+    };
+    let port_holds = match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 0xffff),
+        _ => false,
+    };
+    !name.is_empty() && port_holds
+}
+
+/// Whether all is unreserved, a sub-delimiter, or a percent-encoded byte.
+fn is_reg_name(mut name: &[u8]) -> bool {
+    while let [byte, rest @ ..] = name {
+        name = match (byte, rest) {
+            (b'%', [high, low, rest @ ..]) if hex_digit(*high).is_some() && hex_digit(*low).is_some() => rest,
+            (b'%', _) => return false,
+            (b'(' | b')' | b',' | b';' | b'=', _) => rest,
+            (b'#' | b'^' | b'`' | b'|', _) => return false,
+            _ if is_token_byte(*byte) => rest,
+            _ => return false,
+        };
+    }
+    true
+}
 
 /// What to do with a percent sign that two hexadecimal digits do not follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
