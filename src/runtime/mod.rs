@@ -3,17 +3,24 @@
 //! Everything above runs on a *core*: in the daemon a pinned thread with one monoio io_uring executor,
 //! in tests a core of the [`sim`]ulation. The functions here find out from a thread-local which of the
 //! two they stand on, so code above is written once and has no type parameter for it.
-#![allow(unused_variables, clippy::todo, missing_docs, clippy::missing_docs_in_private_items)]
+//!
+//! What always holds: no future that owns kernel I/O is raced or dropped by code above (deadlines act by
+//! [`net::Breaker`]); should one be dropped all the same, memory and descriptors are leaked or kept until the
+//! kernel is done with them, never reused early.
 
 pub mod buffer;
 pub mod clock;
 pub mod core;
 pub mod disk;
+mod disk_uring;
 pub mod fatal;
 pub mod helper;
 pub mod inbox;
 pub mod net;
+pub mod process;
 pub mod signal;
 pub mod sim;
 pub mod sync;
 pub mod topology;
+mod views;
+mod window;
