@@ -244,6 +244,8 @@ fn run_core<F, Fut>(
             let yielding = AlwaysReadable::new().expect("a pair of sockets for yielding can be had");
             YIELDING.with(|y| y.set(Rc::new(yielding)).ok());
             main(core).await;
+            // What `main` dropped last is closed through the ring, which nobody submits after this.
+            yield_now().await;
         });
     }));
     if let Err(panic) = end {
