@@ -153,6 +153,7 @@ enum FileKind {
 
 impl File {
     /// One read of up to `len` bytes into the start of `buf`; sets `buf.len()` to what came. `Ok(0)` at the end of the file.
+    /// Panics beyond the capacity.
     pub async fn read_at(&self, buf: Buffer, len: usize, offset: u64) -> (io::Result<usize>, Buffer) {
         match &self.inner {
             FileKind::Uring(file) => file.read_at(buf, len, offset).await,
@@ -160,20 +161,17 @@ impl File {
         }
     }
 
-    /// Exactly `len` bytes into the start of `buf`, or UnexpectedEof.
+    /// Exactly `len` bytes into the start of `buf`, or UnexpectedEof; then `buf.len()` says how far
+    /// it came. Panics beyond the capacity.
     pub async fn read_exact_at(&self, buf: Buffer, len: usize, offset: u64) -> (io::Result<()>, Buffer) {
         match &self.inner {
             FileKind::Uring(file) => file.read_exact_at(buf, len, offset).await,
-            FileKind::Sim(file) => {
-                // A simulated read is short at the end of the file only.
-                let (result, buf) = file.read_at(buf, len, offset).await;
-                let result = result.and_then(|n| if n == len { Ok(()) } else { Err(unexpected_eof()) });
-                (result, buf)
-            }
+            FileKind::Sim(file) => file.read_exact_at(buf, len, offset).await,
         }
     }
 
     /// Writes all of `buf[range]` (of its bytes in use), going on after a short write (or EINTR) until done.
+    /// After an error any part of it may have been written. Panics where the range is not in use.
     pub async fn write_all_at(
         &self,
         buf: Buffer,
@@ -211,7 +209,6 @@ impl File {
     }
 
     /// Length in bytes.
-    #[expect(clippy::len_without_is_empty, reason = "a file's length is asked of the disk")]
     pub async fn len(&self) -> io::Result<u64> {
         match &self.inner {
             FileKind::Uring(file) => file.len().await,
@@ -226,9 +223,4 @@ impl File {
             FileKind::Sim(file) => file.allocate(len).await,
         }
     }
-}
-
-/// What an exact read says where the file ends first.
-pub(super) fn unexpected_eof() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends within the range that was read")
 }

@@ -19,11 +19,7 @@ impl Exit {
     /// The process's exit status.
     #[must_use]
     pub fn code(self) -> i32 {
-        match self {
-            Exit::CommitFailed => 70,
-            Exit::Panicked => 71,
-            Exit::RecoveryFailed => 72,
-        }
+        self as i32
     }
 }
 
@@ -31,7 +27,7 @@ impl Exit {
 /// (in the simulation: ends the simulated process).
 pub fn exit(code: Exit, why: &str) -> ! {
     if sim::active() {
-        sim::died(code, why);
+        sim::died(code.code(), why);
     }
     // A closed standard error must not turn this into a panic.
     let _ = writeln!(std::io::stderr(), "rhinobox: {why} (exit code {})", code.code());

@@ -34,7 +34,7 @@ pub(super) fn file(fd: BorrowedFd<'_>) -> io::Result<&'static monoio::fs::File> 
 pub(super) fn listener(fd: BorrowedFd<'_>) -> io::Result<&'static monoio::net::TcpListener> {
     LISTENERS.with_borrow_mut(|views| {
         view(views, fd, || {
-            // SAFETY: as for files.
+            // SAFETY: as for files; without monoio's `legacy` feature nothing in `from_std` can fail on the way.
             let listener = unsafe { std::net::TcpListener::from_raw_fd(fd.as_raw_fd()) };
             monoio::net::TcpListener::from_std(listener)
         })

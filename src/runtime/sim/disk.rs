@@ -41,14 +41,12 @@ impl SimDisk {
     }
 }
 
-#[expect(
-    missing_docs,
-    clippy::unused_async,
-    clippy::len_without_is_empty,
-    reason = "stands in until the simulated disk is here"
-)]
+#[expect(missing_docs, clippy::unused_async, reason = "stands in until the simulated disk is here")]
 impl SimFile {
     pub async fn read_at(&self, buf: Buffer, _: usize, _: u64) -> (io::Result<usize>, Buffer) {
+        (Err(io::ErrorKind::Unsupported.into()), buf)
+    }
+    pub async fn read_exact_at(&self, buf: Buffer, _: usize, _: u64) -> (io::Result<()>, Buffer) {
         (Err(io::ErrorKind::Unsupported.into()), buf)
     }
     pub async fn write_all_at(&self, buf: Buffer, _: Range<usize>, _: u64) -> (io::Result<()>, Buffer) {

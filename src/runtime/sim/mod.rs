@@ -4,7 +4,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::core::CoreId;
-use super::fatal::Exit;
 use crate::base::time::Wall;
 
 pub mod disk;
@@ -46,6 +45,6 @@ pub async fn helper_delay() {
     unreachable!("no simulation runs")
 }
 /// Ends the simulated process.
-pub fn died(_: Exit, _: &str) -> ! {
+pub fn died(_: i32, _: &str) -> ! {
     unreachable!("no simulation runs")
 }
