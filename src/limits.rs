@@ -123,3 +123,21 @@ pub const NAMES_PER_APPEND: usize = 1_024;
 
 const _: () = assert!(PARTS_MAX <= QUEUE_FILES_MAX);
 const _: () = assert!(SLICE_BYTES + INLINE_BYTES_MAX + SLICE_FILES * 256 <= APPEND_BYTES_MAX);
+/// Submission entries of a core's ring. More operations may be in flight than this: it bounds what is handed
+/// to the kernel in one call, and a thousand covers every connection that wakes in one turn.
+pub const RING_ENTRIES: u32 = 1_024;
+/// Connections that wait in the kernel to be accepted; the acceptor is never away longer than a burst of this.
+pub const ACCEPT_BACKLOG: i32 = 1_024;
+/// Answers of several pieces up to this size are copied into one: cheaper than a vector.
+pub const COALESCE_BYTES_MAX: usize = 4 * KIB;
+/// Pieces of one vectored send: the kernel's own bound (UIO_MAXIOV).
+pub const IOVECS_MAX: usize = 1_024;
+/// Threads for what may block outside a ring (open, rename, directory flush). Two, so that one slow flush
+/// does not hold up the next open.
+pub const HELPER_THREADS: usize = 2;
+/// Jobs waiting for a helper thread; who finds no room waits without blocking its core.
+pub const HELPER_QUEUE_MAX: usize = 256;
+/// One read or write of a file; the kernel's own bound is a page below 2 GiB.
+pub const DISK_IO_BYTES_MAX: usize = 1_024 * MIB;
+/// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.
+pub const LOCK_WAIT_MS: u64 = 1_000;

@@ -146,7 +146,12 @@ mod tests {
 
     #[test]
     fn other_date_forms_are_refused() {
-        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Xxx 1994 08:49:37 GMT"] {
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Xxx 1994 08:49:37 GMT",
+        ] {
             assert_eq!(Wall::from_http_date(text), None, "{text}");
         }
     }

@@ -1,4 +1,9 @@
 //! The ways this process ends other than by request, each with its exit code.
+
+use std::io::Write;
+
+use super::sim;
+
 /// Exit codes. 0 is a clean stop, 1 a start that was refused, 2 bad usage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
@@ -9,5 +14,26 @@ pub enum Exit {
     /// Recovery met an I/O error.
     RecoveryFailed = 72,
 }
-/// Says why on standard error and ends the process at once (in the simulation: ends the simulated process).
-pub fn exit(code: Exit, why: &str) -> ! { todo!() }
+
+impl Exit {
+    /// The process's exit status.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+}
+
+/// Says why on standard error and ends the process at once, running no destructor and no exit handler
+/// (in the simulation: ends the simulated process).
+pub fn exit(code: Exit, why: &str) -> ! {
+    if sim::active() {
+        sim::died(code.code(), why);
+    }
+    // A closed standard error must not turn this into a panic.
+    let _ = writeln!(std::io::stderr(), "rhinobox: {why} (exit code {})", code.code());
+    #[expect(unsafe_code, reason = "std has no exit that skips exit handlers")]
+    // SAFETY: _exit takes no pointer and does not return; nothing of ours runs after it.
+    unsafe {
+        libc::_exit(code.code())
+    }
+}

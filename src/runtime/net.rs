@@ -1,40 +1,309 @@
 //! TCP sockets. A deadline acts by `Breaker::cut` (shutdown(2)): the pending operation then ends by itself.
+//!
+//! What always holds: a breaker acts on its own connection or on nothing; a connection is closed once, after its last
+//! operation.
+
+#![expect(unsafe_code, reason = "listen, shutdown, FIONREAD and vectored sends are libc's and monoio's")]
+
+use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
-use bytes::Bytes;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Buf, Bytes, BytesMut};
+use monoio::buf::IoVecBuf;
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
+
 use super::buffer::Buffer;
+use super::views::{self, Held};
+use super::window::Window;
+use crate::limits::{ACCEPT_BACKLOG, COALESCE_BYTES_MAX, IOVECS_MAX};
 
 /// Bound before the cores start, on the main thread, so that "address in use" is told early. Movable to the accepting core.
-pub struct Listener {}
-impl Listener {
-    pub fn bind(addr: SocketAddr) -> io::Result<Listener> { todo!() }
-    pub fn local_addr(&self) -> io::Result<SocketAddr> { todo!() }
-    /// The next connection, as something that can be sent to another core.
-    pub async fn accept(&self) -> io::Result<(Socket, SocketAddr)> { todo!() }
-    /// Makes the pending and every later accept end with an error (shutdown(2) on the listening socket). Callable from any thread.
-    pub fn stopper(&self) -> Breaker { todo!() }
+pub struct Listener {
+    shared: Arc<Listening>,
 }
+
+struct Listening {
+    socket: TcpListener,
+    breaker: Breaker,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.breaker.forget();
+    }
+}
+
+impl Listener {
+    /// Listens on an address, with SO_REUSEADDR.
+    pub fn bind(addr: SocketAddr) -> io::Result<Listener> {
+        Listener::from_std(TcpListener::bind(addr)?)
+    }
+
+    /// A socket that listens already, be it inherited. It must block: the ring waits in the kernel.
+    pub fn from_std(socket: TcpListener) -> io::Result<Listener> {
+        socket.set_nonblocking(false)?;
+        // std listens with a backlog of its own; a second call changes it.
+        // SAFETY: no pointers; the descriptor is open.
+        if unsafe { libc::listen(socket.as_raw_fd(), ACCEPT_BACKLOG) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let breaker = Breaker::new(socket.as_raw_fd());
+        Ok(Listener { shared: Arc::new(Listening { socket, breaker }) })
+    }
+
+    /// The address, with the port that was given for 0.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.shared.socket.local_addr()
+    }
+
+    /// The next connection, as something that can be sent to another core. Errors of a connection that is gone already
+    /// and of a process out of descriptors (EMFILE, ENFILE, ENOBUFS) come back too: wait a little and call again,
+    /// unless the stopper was used.
+    pub async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        loop {
+            let view = views::listener(self.shared.socket.as_fd())?;
+            let held = Held::new(Arc::clone(&self.shared));
+            let result = view.accept().await;
+            held.done();
+            match result {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+                Ok((stream, peer)) => {
+                    // SAFETY: monoio gives up the only claim to an open descriptor.
+                    let fd = unsafe { OwnedFd::from_raw_fd(stream.into_raw_fd()) };
+                    return Ok((Socket { fd }, peer));
+                }
+            }
+        }
+    }
+
+    /// Makes the pending and every later accept end with an error (shutdown(2) on the listening socket). Callable from any thread.
+    #[must_use]
+    pub fn stopper(&self) -> Breaker {
+        self.shared.breaker.clone()
+    }
+}
+
 /// An accepted connection on its way to its core. `Send`. Closes on drop.
-pub struct Socket {}
+pub struct Socket {
+    fd: OwnedFd,
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Socket {
+        Socket { fd: stream.into() }
+    }
+}
+
 /// A connection on its core.
-pub struct Stream {}
+pub struct Stream {
+    socket: monoio::net::TcpStream,
+    breaker: Breaker,
+    /// An operation was begun and has not ended.
+    busy: Cell<bool>,
+}
+
 impl Stream {
     /// TCP_NODELAY is set.
-    pub fn adopt(socket: Socket) -> io::Result<Stream> { todo!() }
+    pub fn adopt(socket: Socket) -> io::Result<Stream> {
+        let socket = TcpStream::from(socket.fd);
+        socket.set_nodelay(true)?;
+        let breaker = Breaker::new(socket.as_raw_fd());
+        let socket = monoio::net::TcpStream::from_std(socket)?;
+        Ok(Stream { socket, breaker, busy: Cell::new(false) })
+    }
+
     /// Waits until bytes (or the end, or an error) are there, holding no buffer.
-    pub async fn readable(&self) -> io::Result<()> { todo!() }
+    pub async fn readable(&self) -> io::Result<()> {
+        self.busy.set(true);
+        let result = self.socket.readable(false).await;
+        self.busy.set(false);
+        result
+    }
+
     /// One receive into the spare room of `buf` (which must have some); `Ok(0)` is the peer's end.
-    pub async fn recv(&mut self, buf: Buffer) -> (io::Result<usize>, Buffer) { todo!() }
+    pub async fn recv(&mut self, mut buf: Buffer) -> (io::Result<usize>, Buffer) {
+        let (start, room) = (buf.len(), buf.capacity() - buf.len());
+        assert!(room > 0, "a receive into no room would look like the peer's end");
+        self.busy.set(true);
+        let result = loop {
+            let (result, window) = self.socket.read(Window::new(buf, start, room)).await;
+            buf = window.into_buffer();
+            match result {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.busy.set(false);
+        buf.set_len(start + *result.as_ref().unwrap_or(&0));
+        (result, buf)
+    }
+
     /// Sends all, with writev where there is more than one piece.
-    pub async fn send_all(&mut self, pieces: Vec<Bytes>) -> io::Result<()> { todo!() }
+    pub async fn send_all(&mut self, mut pieces: Vec<Bytes>) -> io::Result<()> {
+        pieces.retain(|piece| !piece.is_empty());
+        let total: usize = pieces.iter().map(Bytes::len).sum();
+        self.busy.set(true);
+        let result = match pieces.len() {
+            0 => Ok(()),
+            1 => self.send_one(pieces.swap_remove(0)).await,
+            _ if total <= COALESCE_BYTES_MAX => {
+                let mut whole = BytesMut::with_capacity(total);
+                pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+                self.send_one(whole.freeze()).await
+            }
+            _ => self.send_pieces(Pieces::new(pieces)).await,
+        };
+        self.busy.set(false);
+        result
+    }
+
+    async fn send_one(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let result;
+            (result, bytes) = self.socket.write(bytes).await;
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => bytes.advance(n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_pieces(&mut self, mut pieces: Pieces) -> io::Result<()> {
+        while !pieces.is_empty() {
+            let result;
+            (result, pieces) = self.socket.writev(pieces).await;
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => pieces.advance(n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
     /// Half-close: no more from us.
-    pub fn finish(&self) { todo!() }
-    pub fn breaker(&self) -> Breaker { todo!() }
+    pub fn finish(&self) {
+        self.breaker.shutdown(libc::SHUT_WR);
+    }
+
+    /// Cuts this connection from elsewhere.
+    #[must_use]
+    pub fn breaker(&self) -> Breaker {
+        self.breaker.clone()
+    }
+
     /// Bytes waiting in the socket (FIONREAD), 0 on error.
-    pub fn pending_bytes(&self) -> usize { todo!() }
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        let mut count: libc::c_int = 0;
+        // SAFETY: FIONREAD writes one int, to a live one; the descriptor is open.
+        let status = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+        if status == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+    }
 }
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // An operation whose future was dropped keeps the descriptor open until it ends. Nobody could end it later.
+        if self.busy.get() {
+            self.breaker.cut();
+        }
+        // Only then is the socket closed.
+        self.breaker.forget();
+    }
+}
+
+/// Bytes for one vectored send, and how far it has come.
+struct Pieces {
+    /// Parallel to `_bytes`; those before `next` are sent.
+    iovecs: Vec<libc::iovec>,
+    next: usize,
+    _bytes: Vec<Bytes>,
+}
+
+impl Pieces {
+    fn new(bytes: Vec<Bytes>) -> Pieces {
+        let iovec =
+            |piece: &Bytes| libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() };
+        Pieces { iovecs: bytes.iter().map(iovec).collect(), next: 0, _bytes: bytes }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.next == self.iovecs.len()
+    }
+
+    /// `n` more bytes are sent. Panics beyond the end.
+    fn advance(&mut self, mut n: usize) {
+        while n > 0 {
+            let front = &mut self.iovecs[self.next];
+            if n < front.iov_len {
+                front.iov_base = front.iov_base.cast::<u8>().wrapping_add(n).cast();
+                front.iov_len -= n;
+                return;
+            }
+            n -= front.iov_len;
+            self.next += 1;
+        }
+    }
+}
+
+// SAFETY: the vectors point into `_bytes`, whose memory does not move and lives as long as this does. They are only
+// read through. The array of vectors is on the heap and not touched while the kernel has it.
+unsafe impl IoVecBuf for Pieces {
+    fn read_iovec_ptr(&self) -> *const libc::iovec {
+        self.iovecs[self.next..].as_ptr()
+    }
+
+    fn read_iovec_len(&self) -> usize {
+        (self.iovecs.len() - self.next).min(IOVECS_MAX)
+    }
+}
+
 /// Cuts a connection from outside its pending operation, as often as one likes. Safe to hold after the
 /// stream is gone (it then does nothing: it must never act on a recycled descriptor).
 #[derive(Clone)]
-pub struct Breaker {}
-impl Breaker { pub fn cut(&self) { todo!() } }
+pub struct Breaker {
+    /// `None` once the descriptor may be closed. Its owner clears it before closing, under the lock.
+    fd: Arc<Mutex<Option<RawFd>>>,
+}
+
+impl Breaker {
+    fn new(fd: RawFd) -> Breaker {
+        Breaker { fd: Arc::new(Mutex::new(Some(fd))) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<RawFd>> {
+        // Nothing that can panic runs under the lock.
+        self.fd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The descriptor is about to be closed.
+    fn forget(&self) {
+        *self.lock() = None;
+    }
+
+    fn shutdown(&self, how: libc::c_int) {
+        let fd = self.lock();
+        if let Some(fd) = *fd {
+            // SAFETY: no pointers; the owner cannot close the descriptor while the lock is held. An error means that
+            // the connection is down already.
+            unsafe { libc::shutdown(fd, how) };
+        }
+    }
+
+    /// Ends the pending and every later operation, in both directions.
+    pub fn cut(&self) {
+        self.shutdown(libc::SHUT_RDWR);
+    }
+}
+
+#[cfg(test)]
+mod tests;

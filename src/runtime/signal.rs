@@ -1,5 +1,58 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM and SIGINT, taken by the main thread alone; cores and helpers never see one.
+
+#![expect(unsafe_code, reason = "signal masks are libc's")]
+
+use std::mem::MaybeUninit;
+
+fn set() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set it is given; only then is it changed and read.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
+        set.assume_init()
+    }
+}
+
 /// Blocks SIGTERM and SIGINT in this thread and all that it starts later. Call first in `main`.
-pub fn block() { todo!() }
+pub fn block() {
+    let set = set();
+    // SAFETY: the set is initialised and outlives the call; no old mask is asked for.
+    let status = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    assert_eq!(status, 0, "pthread_sigmask takes SIG_BLOCK and a valid set");
+}
+
 /// Waits, on the calling (main) thread, for the next SIGTERM or SIGINT; says which.
-pub fn wait() -> &'static str { todo!() }
+#[must_use]
+pub fn wait() -> &'static str {
+    let set = set();
+    let mut signal = 0;
+    loop {
+        // SAFETY: both pointers are to live, initialised values of this frame.
+        let status = unsafe { libc::sigwait(&raw const set, &raw mut signal) };
+        match (status, signal) {
+            (0, libc::SIGTERM) => return "SIGTERM",
+            (0, libc::SIGINT) => return "SIGINT",
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocked_signal_is_waited_for() {
+        // In a thread of its own: the mask is the thread's, and so is the signal.
+        std::thread::spawn(|| {
+            block();
+            // SAFETY: the thread signals itself; SIGTERM is blocked here, so it stays pending until waited for.
+            assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGTERM) }, 0);
+            assert_eq!(wait(), "SIGTERM");
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -1,0 +1,117 @@
+//! This process as the kernel sees it: its one lock, its memory, its time, its limits. May block: for the main thread.
+
+#![expect(unsafe_code, reason = "getrusage, sysconf and rlimits are libc's")]
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::mem::MaybeUninit;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::limits::LOCK_WAIT_MS;
+
+/// An exclusive lock that says "one daemon at a time". Let go on drop and when the process dies.
+#[derive(Debug)]
+pub struct LockFile {
+    _file: File,
+}
+
+/// Takes the lock, creating the file where there is none, and writes this process's id into it. Tries again for about
+/// a second: io_uring may hold a dead process's lock for a moment. The error names the process that has it.
+pub fn lock_file(path: &Path) -> io::Result<LockFile> {
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if begin.elapsed() < Duration::from_millis(LOCK_WAIT_MS) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                // Bounded, and whatever is in there: it is only shown.
+                let _ = (&mut file).take(32).read_to_string(&mut owner);
+                let owner: String = owner.chars().filter(char::is_ascii_digit).collect();
+                let owner =
+                    if owner.is_empty() { "another process".to_owned() } else { format!("process {owner}") };
+                let text = format!("{} is locked by {owner}", path.display());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+            }
+        }
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(LockFile { _file: file })
+}
+
+/// Resident memory in bytes, 0 where /proc cannot be read.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+    // SAFETY: takes and returns a number.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.unwrap_or(0).saturating_mul(u64::try_from(page_bytes).unwrap_or(0))
+}
+
+/// Processor time this process has used, (user, system).
+#[must_use]
+pub fn cpu_time() -> (Duration, Duration) {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: room for the answer; zeros are a valid one, so a failure (there is none for RUSAGE_SELF) reads as zero.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let duration = |time: libc::timeval| {
+        let (seconds, micros) =
+            (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_usec).unwrap_or(0));
+        Duration::from_secs(seconds) + Duration::from_micros(micros)
+    };
+    (duration(usage.ru_utime), duration(usage.ru_stime))
+}
+
+/// Raises the limit on open files to the most this process may set; gives the limit that holds then.
+pub fn raise_nofile_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live limit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if limit.rlim_cur < limit.rlim_max {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: as above.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(limit.rlim_cur)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one_and_free_after_it() {
+        let path = std::env::temp_dir().join(format!("rhinobox-lock-{}", std::process::id()));
+        let held = lock_file(&path).unwrap();
+        let refused = lock_file(&path).unwrap_err().to_string();
+        assert!(refused.ends_with(&format!("is locked by process {}", std::process::id())), "{refused}");
+        drop(held);
+        drop(lock_file(&path).unwrap());
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_process_uses_memory_time_and_files() {
+        assert!(rss_bytes() > 100_000);
+        let (user, system) = cpu_time();
+        assert!(user + system > Duration::ZERO);
+        assert!(raise_nofile_limit().unwrap() >= 256);
+    }
+}
