@@ -40,7 +40,10 @@ pub fn path(blob: BlobId) -> String {
 /// The blob whose file has this name.
 #[must_use]
 pub fn parse_name(name: &str) -> Option<BlobId> {
-    (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok()).flatten().map(BlobId)
+    (name.len() == 16 && super::segment::is_hex(name))
+        .then(|| u64::from_str_radix(name, 16).ok())
+        .flatten()
+        .map(BlobId)
 }
 
 /// What the checksum of the chunk at `offset` starts from.

@@ -25,8 +25,13 @@ pub fn path(segment: SegmentId) -> String {
 /// The segment whose file has this name.
 #[must_use]
 pub fn parse_name(name: &str) -> Option<SegmentId> {
-    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 8)?;
+    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 8 && is_hex(digits))?;
     u32::from_str_radix(digits, 16).ok().filter(|number| *number != 0).map(SegmentId)
+}
+
+/// Digits only: `from_str_radix` also takes a sign.
+pub(super) fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// One segment.
