@@ -178,3 +178,5 @@ const _: () = assert!(RECEIVE_BYTES_MIN >= HEAD_BYTES_MAX);
 pub const FIELDS_MAX: usize = 64;
 /// Names that one answer about a content lists; `names_total` says how many there are.
 pub const META_NAMES_MAX: usize = 1_000;
+/// How long a start waits for its address: a ring may hold a dead process's socket for a moment.
+pub const ADDRESS_WAIT_MS: u64 = 2_000;

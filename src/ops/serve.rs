@@ -11,7 +11,7 @@ use super::config::{self, Settings};
 use crate::base::digest;
 use crate::base::units::MIB;
 use crate::http::origin::Hosts;
-use crate::limits::{BATCH_BYTES_MAX, SCAN_WINDOW_BYTES};
+use crate::limits::{ADDRESS_WAIT_MS, BATCH_BYTES_MAX, SCAN_WINDOW_BYTES};
 use crate::runtime::core::{CoreId, launch, spawn};
 use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
@@ -119,11 +119,11 @@ async fn wait_until_ready(shared: &Shared) {
 
 fn bind(settings: &Settings) -> Result<Listener, Failure> {
     let mut address = settings.addr;
-    let mut result = Listener::bind(address);
+    let mut result = bind_patiently(address);
     let has_no_v6 = |error: &std::io::Error| error.raw_os_error() == Some(EAFNOSUPPORT);
     if address.is_ipv6() && address.ip().is_unspecified() && result.as_ref().is_err_and(has_no_v6) {
         address.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
-        result = Listener::bind(address);
+        result = bind_patiently(address);
     }
     result.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
@@ -132,6 +132,21 @@ fn bind(settings: &Settings) -> Result<Listener, Failure> {
         .into(),
         _ => format!("the address {address} cannot be bound: {error}").into(),
     })
+}
+
+/// Binds, trying again for a moment where the address is in use: a ring may hold a dead process's socket that long.
+fn bind_patiently(address: std::net::SocketAddr) -> std::io::Result<Listener> {
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(ADDRESS_WAIT_MS);
+    loop {
+        match Listener::bind(address) {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// What Linux says where there is no IPv6.
