@@ -117,7 +117,14 @@ impl Upload {
             self.current = Some(Current { number, declared, sink: None });
             return Ok(());
         }
-        let admission = self.ingest.queue.admit().await?;
+        let admission = match self.ingest.queue.try_admit() {
+            Some(admission) => admission,
+            None => {
+                // Nobody waits for a place while holding places that nobody works on.
+                self.deal_staged().await;
+                self.ingest.queue.admit().await?
+            }
+        };
         let inline_max = self.ingest.store.options.inline_bytes_max as u64;
         let sink = match expected {
             Some(len) if len > inline_max => {
@@ -238,6 +245,9 @@ impl Upload {
 
     /// Gives the staged files to a core: the others in turn, this one if none of them can.
     async fn deal_staged(&mut self) {
+        if self.staged.is_empty() {
+            return;
+        }
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);
