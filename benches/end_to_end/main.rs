@@ -13,7 +13,7 @@ mod measure;
 mod report;
 mod rows;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -82,18 +82,24 @@ fn run(cli: &Cli) -> Result<()> {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
     let dir = cli.dir.clone().unwrap_or_else(|| target.clone());
     fs::create_dir_all(&dir)?;
+    // What an interrupted run left is removed, but not under a run that goes on.
+    let lock = File::create(dir.join("end_to_end.lock"))?;
+    lock.try_lock().map_err(|error| format!("another run uses {}: {error}", dir.display()))?;
     let json = cli.json.clone().unwrap_or_else(|| target.join("end_to_end.json"));
     let time = Duration::try_from_secs_f64(cli.seconds)?;
     let baseline_time = (time / 10).min(Duration::from_secs(1));
     let plan = Plan {
         program: cli.daemon.clone(),
         arguments: cli.daemon_arg.clone(),
-        dir: dir.join(format!("end_to_end-{}", std::process::id())),
+        dir: dir.join("end_to_end.data"),
         time,
         connections: cli.connections,
         threads: cli.client_threads,
         client_core: cli.client_core,
     };
+    if plan.dir.exists() {
+        fs::remove_dir_all(&plan.dir)?;
+    }
     fs::create_dir_all(&plan.dir)?;
     let measured = measure_all(cli, &plan, baseline_time, Machine::look(&dir)?);
     fs::remove_dir_all(&plan.dir)?;
