@@ -20,7 +20,8 @@ pub struct Body {
     reader: BodyReader,
     declared: Option<u64>,
     wants_continue: bool,
-    started_ns: Option<u64>,
+    /// How long the client's bytes were waited for. Time the daemon took itself is not held against the client.
+    waited_ns: u64,
     /// What was reserved for it.
     memory: Option<Permit>,
 }
@@ -38,7 +39,7 @@ impl Body {
             reader: BodyReader::new(head.framing),
             declared,
             wants_continue: head.expect == Expect::Continue,
-            started_ns: None,
+            waited_ns: 0,
             memory: None,
         }
     }
@@ -132,14 +133,14 @@ impl Body {
         if std::mem::take(&mut self.wants_continue) {
             conn.send(vec![Bytes::from_static(response::CONTINUE)]).await?;
         }
-        let now_ns = clock::now_ns();
-        let started_ns = *self.started_ns.get_or_insert(now_ns);
-        conn.expect_bytes(self.time_left(conn, now_ns - started_ns));
+        conn.expect_bytes(self.time_left(conn));
         let most = self
             .reader
             .remaining()
             .map_or(RECEIVE_BYTES_MAX, |left| usize::try_from(left).unwrap_or(RECEIVE_BYTES_MAX));
+        let before_ns = clock::now_ns();
         let count = conn.receive_more(most).await?;
+        self.waited_ns += clock::now_ns() - before_ns;
         conn.expect_nothing();
         if count > 0 {
             return Ok(());
@@ -153,8 +154,8 @@ impl Body {
     }
 
     /// How long the next bytes may take: the grace, and for every byte that came the time it may take at the
-    /// least rate, less what has passed.
-    fn time_left(&self, conn: &Conn, elapsed_ns: u64) -> Duration {
+    /// least rate, less what was waited.
+    fn time_left(&self, conn: &Conn) -> Duration {
         let settings = &conn.core.shared.settings;
         if settings.body_rate == 0 {
             return settings.idle_timeout;
@@ -162,7 +163,7 @@ impl Body {
         let earned_ms = self.received().saturating_mul(1_000) / settings.body_rate as u64;
         let allowed = settings.body_timeout.saturating_add(Duration::from_millis(earned_ms));
         // However fast it was before, nobody may pause for longer than an idle connection.
-        allowed.saturating_sub(Duration::from_nanos(elapsed_ns)).min(settings.idle_timeout)
+        allowed.saturating_sub(Duration::from_nanos(self.waited_ns)).min(settings.idle_timeout)
     }
 }
 

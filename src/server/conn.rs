@@ -13,7 +13,7 @@ use super::body::Body;
 use super::deadline::{Deadline, Waiting};
 use super::dispatch;
 use crate::http::error::{HttpError, Status};
-use crate::http::head::{Head, Method, Version};
+use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
 use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
 use crate::runtime::clock;
@@ -123,8 +123,11 @@ impl Conn {
     async fn request(&mut self, head: Head) -> Result<Persistence, Gone> {
         let mut body = Body::new(&head);
         let draining = self.core.shared.is_draining();
-        let persistence =
-            if head.keep_alive && !draining { Persistence::KeepAlive } else { Persistence::Close };
+        // An answer to a GET does not wait for its body; whether one comes that was not asked for with 100
+        // Continue is the client's choice (RFC 9110 section 10.1.1), so nothing can be read behind it.
+        let unasked = head.expect == Expect::Continue && matches!(head.method, Method::Get | Method::Head);
+        let keeps = head.keep_alive && !draining && !unasked;
+        let persistence = if keeps { Persistence::KeepAlive } else { Persistence::Close };
         let outcome = dispatch::answer(self, &head, &mut body, persistence).await;
         match outcome {
             Ok(persistence) if body.is_done() || persistence == Persistence::Close => {
@@ -171,7 +174,7 @@ impl Conn {
 
     /// Behind an early refusal: half-closes and passes over what is still on its way, within bounds, so
     /// that the client gets to see the answer instead of a reset.
-    async fn drain(&mut self) {
+    pub(super) async fn drain(&mut self) {
         self.stream.finish();
         self.input = Bytes::new();
         let until_ns = clock::now_ns() + DRAIN_MS_MAX * 1_000_000;

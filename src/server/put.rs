@@ -15,6 +15,7 @@ use crate::ingest::Ingest;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Mode, Upload};
 use crate::limits::MIME_BYTES_MAX;
+use crate::media::name::Sent;
 use crate::runtime::clock;
 
 /// Stores the body under `name`. A name of 64 hexadecimal digits is what the body must hash to.
@@ -51,6 +52,7 @@ pub async fn file(
     let declared_digest = agree(digest_of(head, "content-digest")?, digest_of(head, "repr-digest")?)?;
     let expected = agree(named_digest, declared_digest)?;
     let terms = terms_from_query(head)?;
+    Sent::parse(&name).map_err(|too_long| refusal(&too_long.into()))?;
     check_room(&ingest.store, body.declared().unwrap_or(0))?;
     body.reserve(conn).await?;
 

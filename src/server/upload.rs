@@ -39,7 +39,7 @@ pub async fn ingest_media(
     check_room(&ingest.store, body.declared().unwrap_or(0))?;
     let form = Form::from_query(head)?;
     body.reserve(conn).await?;
-    let wants_lines = head.all("accept").any(|value| value.starts_with(b"application/x-ndjson"));
+    let wants_lines = head.all("accept").any(accepts_lines);
     let lines = wants_lines.then(|| Lines::new(head.version, persistence));
     let mut reading = Reading {
         parts: Multipart::new(&boundary),
@@ -51,7 +51,12 @@ pub async fn ingest_media(
         fields: 0,
         lines,
     };
-    reading.all(conn, body).await?;
+    if let Err(trouble) = reading.all(conn, body).await {
+        return Err(match reading.lines {
+            Some(lines) => lines.abort(conn, trouble).await,
+            None => trouble,
+        });
+    }
     let received_ns = clock::now_ns();
     let Reading { form, upload, names, lines, .. } = reading;
     let Some(upload) = upload else {
@@ -66,6 +71,14 @@ pub async fn ingest_media(
         None => answer::outcomes(conn, head, persistence, outcomes, &names, timing).await,
         Some(lines) => lines.finish(conn, outcomes, told, &names, timing).await,
     }
+}
+
+/// Whether the list of an Accept field names lines.
+fn accepts_lines(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').any(|range| {
+        let name = range.split(|&byte| byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"application/x-ndjson")
+    })
 }
 
 /// The fields that apply to all files.

@@ -1,0 +1,17 @@
+//! The contract of uploads and reads, sentence by sentence. One behaviour a file.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_put_stores_its_body_under_its_name;
+mod an_answer_in_lines_streams_while_the_body_arrives;
+mod another_name_is_given_without_sending_the_content;
+mod browsers_show_only_what_cannot_run;
+mod conditions_and_ranges_follow_the_rfc;
+mod duplicates_keep_their_own_names;
+mod every_upload_answers_with_its_record;
+mod fields_stand_anywhere_and_the_query_wins;
+mod hostile_names_stay_names;
+mod kinds_of_files_have_their_folders;
+mod metrics_and_health_say_how_it_goes;
+mod reads_carry_what_clients_need;

@@ -1,0 +1,22 @@
+//! Every status the contract lists, each followed by a good request, and the rules of the wire. One behaviour a file.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_big_body_over_the_limit_is_refused_so_that_real_clients_see_it;
+mod a_client_that_leaves_in_mid_body_leaves_nothing;
+mod conditions_and_ranges_that_fail_are_412_and_416;
+mod connections_are_kept_and_pipelined_requests_answered_in_order;
+mod damaged_copies_are_500_until_the_next_upload_heals_them;
+mod digests_that_do_not_match_are_400_and_leave_nothing;
+mod disk_full_is_507_and_nothing_is_lost;
+mod doubtful_framing_is_refused_and_the_connection_closed;
+mod early_refusals_come_before_the_body_is_asked_for;
+mod forms_without_files_or_out_of_shape_are_400;
+mod hosts_and_origins_that_are_not_ours_are_refused;
+mod limits_of_size_and_count_are_413;
+mod long_heads_and_targets_are_refused;
+mod memory_that_is_used_up_is_503_with_retry_after;
+mod slow_clients_get_408;
+mod types_and_codings_that_are_not_taken_are_415;
+mod unknown_paths_methods_and_predecessors_endpoints_are_named;
