@@ -150,6 +150,8 @@ pub const LOCK_WAIT_MS: u64 = 1_000;
 pub const INBOX_MESSAGES_MAX: usize = 1_024;
 /// Connections of one core. Each costs a few KiB and a descriptor.
 pub const CONNECTIONS_PER_CORE_MAX: usize = 8_192;
+/// Descriptors of the process itself: rings, inboxes, the log, the listener, the segments being written and prepared.
+pub const DESCRIPTORS_OF_THE_PROCESS: usize = 64;
 /// The first receive of a request: a small upload, head and all, in one.
 pub const RECEIVE_BYTES_MIN: usize = 16 * KIB;
 /// The receive of a long body. Above it a byte gets no cheaper.

@@ -14,6 +14,7 @@ mod doubtful_framing_is_refused_and_the_connection_closed;
 mod early_refusals_come_before_the_body_is_asked_for;
 mod forms_without_files_or_out_of_shape_are_400;
 mod hosts_and_origins_that_are_not_ours_are_refused;
+mod idle_connections_cannot_use_up_what_the_store_needs;
 mod limits_of_size_and_count_are_413;
 mod long_heads_and_targets_are_refused;
 mod memory_that_is_used_up_is_503_with_retry_after;

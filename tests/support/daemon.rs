@@ -60,6 +60,7 @@ pub(crate) struct Setup {
     addr: Option<OsString>,
     flags: Vec<OsString>,
     env: Vec<(String, OsString)>,
+    descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -67,7 +68,14 @@ impl Setup {
     pub(crate) fn new() -> Setup {
         let folder = Folder::new();
         let data_dir = folder.join("data");
-        Setup { folder, data_dir, addr: Some("127.0.0.1:0".into()), flags: Vec::new(), env: Vec::new() }
+        Setup {
+            folder,
+            data_dir,
+            addr: Some("127.0.0.1:0".into()),
+            flags: Vec::new(),
+            env: Vec::new(),
+            descriptors: None,
+        }
     }
 
     pub(crate) fn flag(mut self, name: &str, value: impl Into<OsString>) -> Setup {
@@ -101,8 +109,22 @@ impl Setup {
         &self.data_dir
     }
 
+    /// Gives it no more than this many descriptors.
+    pub(crate) fn descriptors(mut self, count: u32) -> Setup {
+        self.descriptors = Some(count);
+        self
+    }
+
     fn spawn(&self) -> (Child, Arc<Mutex<String>>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rhinobox"));
+        let program = env!("CARGO_BIN_EXE_rhinobox");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {count}; exec {program} \"$@\"")).arg("sh");
+                shell
+            }
+        };
         for (name, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RHINOBOX_"))
         {
