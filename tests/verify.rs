@@ -8,7 +8,9 @@ use std::fs;
 
 use damage::*;
 use offline_support::*;
+use rhinobox::base::ids::SegmentId;
 use rhinobox::runtime::process;
+use rhinobox::store::format::Nonce;
 
 /// Small and big files, with a name each.
 fn files() -> Vec<Sent> {
@@ -165,6 +167,24 @@ fn a_tail_that_was_never_acknowledged_is_no_damage() {
     assert!(ran.out.contains("4 contents") && !ran.out.contains(&paths[4]), "{}", ran.out);
     flip(&segment, start);
     assert!(contents_of(folder.path()) == before, "nothing was cut, sealed or removed");
+}
+
+#[test]
+fn a_record_of_a_newer_build_is_refused_and_not_taken_for_a_tail() {
+    let (folder, paths) = made(End::Died);
+    let (segment, path) = find(folder.path(), paths[4].as_bytes());
+    let mut bytes = fs::read(&segment).unwrap();
+    let nonce = Nonce(bytes[48..64].try_into().unwrap());
+    // The last name: its entry begins 80 bytes before its path, and its checksum covers all but itself.
+    let entry = path - 80;
+    let len = u32::from_le_bytes(bytes[entry + 4..entry + 8].try_into().unwrap()) as usize;
+    bytes[entry + 8] = 99;
+    let sum = nonce.seed(SegmentId(1)).at(entry as u64).sum(&bytes[entry + 4..entry + len]);
+    bytes[entry..entry + 4].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&segment, bytes).unwrap();
+    let ran = rhinobox(&["verify", text(folder.path())]);
+    assert_eq!(ran.status, 1, "{}", ran.out);
+    assert!(ran.err.contains("segment 00000001 holds records of a newer rhinobox"), "{}", ran.err);
 }
 
 #[test]

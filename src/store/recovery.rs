@@ -4,11 +4,13 @@
 //!
 //! The order:
 //!
-//! 1. read the head of every segment; remove those that were prepared and never used;
-//! 2. scan every segment, enter its records into the index, note what is damaged;
-//! 3. of a segment without a seal: cut what was never acknowledged, flush the rest (a page read back may never
-//!    have reached the disk), seal it. Nothing is ever appended to it again;
-//! 4. apply deletes, drop contents without a name, sweep blob files that no record names;
+//! 1. read the head of every segment;
+//! 2. scan every segment, enter its records into the index, note what is damaged; apply deletes, drop contents
+//!    without a name. Whatever this build must refuse has shown by now, and nothing was changed;
+//! 3. remove segments that were prepared and never used; of a segment without a seal: cut what was never
+//!    acknowledged, flush the rest (a page read back may never have reached the disk), seal it. Nothing is ever
+//!    appended to it again;
+//! 4. sweep blob files that no record names;
 //! 5. only now may anyone read or deduplicate against what was found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -106,16 +108,20 @@ struct Seen {
 pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError> {
     let how = Open { write: true, direct: store.direct, ..Open::default() };
     let heads = read_heads(store, pool, how).await?;
-    remove_blank(store, &heads.blank).await?;
     store.set_next_segment(SegmentId(heads.greatest.0 + 1));
+    let mut seals = Vec::new();
     let mut loaded = load(store, pool, &heads, async |segment, scanned| {
-        if segment.seal.is_some() {
-            return Ok(());
+        if segment.seal.is_none() {
+            seals.push((segment.header.segment, seal_of(scanned)));
         }
-        let doing = format!("cut and flush segment {}", segment.header.segment);
-        finish_segment(store, pool, segment, scanned).await.map_err(OpenError::io(doing))
+        Ok(())
     })
     .await?;
+    remove_blank(store, &heads.blank).await?;
+    for (id, seal) in seals {
+        let doing = OpenError::io(format!("cut and flush segment {id}"));
+        finish_segment(store, pool, &heads.segments[&id], &seal).await.map_err(doing)?;
+    }
     loaded.report.swept_blobs =
         sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
     Ok(loaded.report)
@@ -285,12 +291,18 @@ fn replay(
 }
 
 /// Step 3.
-async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Scanned) -> io::Result<()> {
-    found.file.set_len(scanned.end).await?;
+async fn finish_segment(store: &Store, pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
+    found.file.set_len(seal.end).await?;
     found.file.sync_all().await?;
     let seed = found.header.nonce.seed(found.header.segment);
+    lane::write_seal(store, pool, &found.file, found.header.segment, seed, seal).await;
+    Ok(())
+}
+
+/// What the seal of a segment without one will say.
+fn seal_of(scanned: &Scanned) -> Seal {
     let lsns = scanned.batches.iter().filter(|batch| batch.header.records > 0);
-    let seal = Seal {
+    Seal {
         end: scanned.end,
         last_batch: scanned.last_batch,
         batches: scanned.batches.len() as u64,
@@ -298,9 +310,7 @@ async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Sca
         least_lsn: lsns.clone().map(|batch| batch.header.least_lsn).min().unwrap_or_default(),
         greatest_lsn: lsns.map(|batch| batch.header.greatest_lsn).max().unwrap_or_default(),
         sealed: clock::wall(),
-    };
-    lane::write_seal(store, pool, &found.file, found.header.segment, seed, &seal).await;
-    Ok(())
+    }
 }
 
 fn note_lane(lanes: &mut Vec<LaneStart>, id: LaneId, segment: SegmentId, scanned: &Scanned) {
