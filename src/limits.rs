@@ -145,3 +145,42 @@ pub const OFFLINE_BUFFER_BYTES: usize = 4 * MIB;
 pub const FINDINGS_MAX: usize = 10_000;
 /// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.
 pub const LOCK_WAIT_MS: u64 = 1_000;
+
+/// Messages in a core's inbox. A message is a connection or a slice; a full inbox makes the sender keep it.
+pub const INBOX_MESSAGES_MAX: usize = 1_024;
+/// Connections of one core. Each costs a few KiB and a descriptor.
+pub const CONNECTIONS_PER_CORE_MAX: usize = 8_192;
+/// The first receive of a request: a small upload, head and all, in one.
+pub const RECEIVE_BYTES_MIN: usize = 16 * KIB;
+/// The receive of a long body. Above it a byte gets no cheaper.
+pub const RECEIVE_BYTES_MAX: usize = 256 * KIB;
+/// Memory a request reserves before its body is read, at most: an inline file and what is received behind it.
+pub const REQUEST_BYTES_MAX: usize = 2 * RECEIVE_BYTES_MAX;
+/// Memory an answer reserves while it sends a big content: the chunk on its way and the next.
+pub const ANSWER_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
+/// How long a request waits for its memory before it is told 503.
+pub const MEMORY_WAIT_MS: u64 = 1_000;
+/// Bytes of an unread body that are passed over behind an early refusal, so that the client sees it ...
+pub const DRAIN_BYTES_MAX: u64 = 4 * MIB as u64;
+/// ... and for how long.
+pub const DRAIN_MS_MAX: u64 = 2_000;
+/// How often deadlines are looked at: well below the shortest.
+pub const DEADLINE_TICK_MS: u64 = 100;
+/// Pieces in which a long answer is made and sent.
+pub const ANSWER_PIECE_BYTES: usize = 64 * KIB;
+/// Files whose records are sent as one answer of known length; with more it is made as it is sent.
+pub const ANSWER_FILES_AT_ONCE: usize = 256;
+/// Bytes of NDJSON lines that wait for a client that does not read. Beyond, it is cut off.
+pub const LINES_BYTES_MAX: usize = 8 * MIB;
+/// How often the volume's space is looked at.
+pub const SPACE_TICK_MS: u64 = 500;
+/// How long the acceptor rests after an error that is not the client's (descriptors used up).
+pub const ACCEPT_BACKOFF_MS: u64 = 50;
+
+const _: () = assert!(RECEIVE_BYTES_MIN >= HEAD_BYTES_MAX);
+/// Form fields of a request that are not files.
+pub const FIELDS_MAX: usize = 64;
+/// Names that one answer about a content lists; `names_total` says how many there are.
+pub const META_NAMES_MAX: usize = 1_000;
+/// How long a start waits for its address: a ring may hold a dead process's socket for a moment.
+pub const ADDRESS_WAIT_MS: u64 = 2_000;

@@ -13,6 +13,7 @@ use crate::base::time::Wall;
 use crate::limits::{APPEND_BYTES_MAX, NAMES_PER_APPEND};
 use crate::media::name::{HASH_DIGITS_FULL, Sent, directory, stored_path};
 use crate::media::table::MediaType;
+use crate::runtime::clock;
 use crate::store::commit::{NewBody, NewRecord, Size};
 use crate::store::format::Attributes;
 use crate::store::format::attributes::Kind;
@@ -224,4 +225,16 @@ fn prepare(
         duplicate: stored.duplicate,
     };
     Ok((named, attributes))
+}
+
+/// Names one stored content.
+///
+/// # Errors
+/// Why it was not named.
+pub async fn name_one(ingest: &Ingest, stored: Stored, terms: &Terms) -> Result<Named, FileError> {
+    let mut namings = Namings::default();
+    if let Some(outcome) = namings.add(ingest, 0, &stored, terms, clock::wall()).await {
+        return outcome;
+    }
+    namings.commit(ingest).await.pop().map_or(Err(FileError::Lost), |(_, outcome)| outcome)
 }

@@ -12,6 +12,7 @@ use super::slice::{self, Done, Slice};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
 use crate::limits::{SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
+use crate::media::name::Sent;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::sync::{Permit, oneshot};
@@ -111,7 +112,19 @@ impl Upload {
         assert!(self.current.is_none(), "one file at a time");
         let number = self.files.len();
         self.files.push(None);
-        let admission = self.ingest.queue.admit().await?;
+        if let Err(too_long) = Sent::parse(&declared.name) {
+            self.files[number] = Some(Err(too_long.into()));
+            self.current = Some(Current { number, declared, sink: None });
+            return Ok(());
+        }
+        let admission = match self.ingest.queue.try_admit() {
+            Some(admission) => admission,
+            None => {
+                // Nobody waits for a place while holding places that nobody works on.
+                self.deal_staged().await;
+                self.ingest.queue.admit().await?
+            }
+        };
         let inline_max = self.ingest.store.options.inline_bytes_max as u64;
         let sink = match expected {
             Some(len) if len > inline_max => {
@@ -181,9 +194,19 @@ impl Upload {
         Ok(())
     }
 
+    /// Takes in the answers of cores that have finished, without waiting.
+    fn harvest(&mut self) {
+        while let Some(answers) = self.dealt.front_mut().and_then(|dealt| dealt.answer.try_take()) {
+            let Some(dealt) = self.dealt.pop_front() else { return };
+            self.dealt_bytes -= dealt.bytes;
+            self.note(dealt.numbers, answers);
+        }
+    }
+
     /// The outcomes that are final now, of files not told before, in order, without waiting. Only with
     /// [`Mode::AsStored`].
     pub fn settled(&mut self) -> Vec<(usize, Outcome)> {
+        self.harvest();
         let mut settled = Vec::new();
         while let Some(Some(done)) = self.files.get(self.told) {
             let outcome = match done {
@@ -222,6 +245,9 @@ impl Upload {
 
     /// Gives the staged files to a core: the others in turn, this one if none of them can.
     async fn deal_staged(&mut self) {
+        if self.staged.is_empty() {
+            return;
+        }
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);

@@ -109,7 +109,7 @@ pub struct Flags {
     /// Size of a segment of the log, in MiB, 1 to 1024 [default: scaled to the volume]
     #[arg(long, value_name = "N")]
     pub segment_mib: Option<OsString>,
-    /// Memory for receiving, committing and sending, in MiB [default: 48]
+    /// Memory for receiving, committing and sending, in MiB [default: 256]
     #[arg(long, value_name = "N")]
     pub buffer_mib: Option<OsString>,
     /// Seconds that requests in work get when the daemon is told to stop [default: 5]

@@ -181,9 +181,9 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
                 _ => None,
             })?
             .unwrap_or(Durability::Commit),
-        inline_bytes_max: size(from.number("inline_max_kib", &(1..=1_024))?.unwrap_or(256)) * KIB,
-        segment_bytes: from.number("segment_mib", &(1..=1_024))?.map(|n| size(mib(n))),
-        buffer_bytes: size(mib(from.number("buffer_mib", &(16..=65_536))?.unwrap_or(48))),
+        inline_bytes_max: size(from.number("inline_max_kib", &(1..=256))?.unwrap_or(256)) * KIB,
+        segment_bytes: from.number("segment_mib", &(4..=1_024))?.map(|n| size(mib(n))),
+        buffer_bytes: size(mib(from.number("buffer_mib", &(16..=65_536))?.unwrap_or(256))),
         stop_timeout: seconds("stop_timeout_s", 5)?,
         head_timeout: seconds("head_timeout_s", 10)?,
         body_timeout: seconds("body_timeout_s", 10)?,

@@ -1,13 +1,230 @@
-//! `rhinobox serve`: serves until told to stop.
+//! `rhinobox serve`: from settings to a running daemon, and to its end.
+//!
+//! The order of a start: lock the directory, bind the address, start the cores, open and recover the store on the
+//! first, give every core its lane, say `listening on`. `/healthz` answers from the moment the address is bound.
 
-use crate::ops::Failure;
-use crate::ops::config::Settings;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Serves until told to stop.
+use super::Failure;
+use super::config::{self, Settings};
+use crate::base::digest;
+use crate::base::units::MIB;
+use crate::http::origin::Hosts;
+use crate::limits::{ADDRESS_WAIT_MS, BATCH_BYTES_MAX, SCAN_WINDOW_BYTES};
+use crate::runtime::core::{CoreId, launch, spawn};
+use crate::runtime::disk::Disk;
+use crate::runtime::net::Listener;
+use crate::runtime::topology::{self, Cpu};
+use crate::runtime::{fatal, process, signal};
+use crate::server::{Core, Message, ServerSettings, Shared, accept};
+use crate::store::{Choices, Durability, OpenError, Opened, Store, dir};
+
+/// Runs the daemon until it is told to stop.
 ///
 /// # Errors
-/// In one sentence, why it could not.
+/// Why it did not start, in a sentence.
 pub fn run(settings: Settings) -> Result<(), Failure> {
-    Err(format!("serving {} on {} is not part of this build", settings.data_dir.display(), settings.addr)
-        .into())
+    signal::block();
+    let data_dir = &settings.data_dir;
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| format!("the data directory {} cannot be made: {error}", data_dir.display()))?;
+    let lock = process::lock_file(&data_dir.join(dir::LOCK_FILE))
+        .map_err(|error| format!("the data directory {} cannot be used: {error}", data_dir.display()))?;
+    // More connections than the default limit allows; where it cannot be raised, accepting slows down earlier.
+    let descriptors = process::raise_nofile_limit().unwrap_or(0);
+    let listener = bind(&settings)?;
+    let address = listener.local_addr()?;
+    let cpus = topology::cpus(settings.cores)?;
+    say_machine(&cpus, descriptors);
+
+    let hosts = Hosts::new(address, settings.hosts.iter().map(String::as_str));
+    let shared = Shared::new(server_settings(&settings), hosts, cpus.len());
+    let stopper = listener.stopper();
+    let setup = Arc::new(Setup { settings, shared: shared.clone(), listener: Mutex::new(Some(listener)) });
+    let cores = launch(&cpus, move |id| core_main(id, setup.clone()))?;
+
+    let name = signal::wait();
+    say(&format!("{name}: stopping; a second one stops at once"));
+    signal::stop_at_once_on_the_next();
+    shared.stop();
+    stopper.cut();
+    cores.join();
+    drop(lock);
+    say("stopped: all that was answered is stored");
+    Ok(())
+}
+
+/// What the cores start from.
+struct Setup {
+    settings: Settings,
+    shared: Arc<Shared>,
+    /// Taken by the first core.
+    listener: Mutex<Option<Listener>>,
+}
+
+async fn core_main(id: CoreId, setup: Arc<Setup>) {
+    let core = Core::new(id, setup.shared.clone());
+    let listener = if id == CoreId(0) {
+        setup.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    } else {
+        None
+    };
+    if let Some(listener) = listener {
+        let address = listener.local_addr();
+        spawn(accept::run(listener, setup.shared.clone()));
+        let core = core.clone();
+        spawn(async move {
+            match open_store(&core, &setup).await {
+                Ok(()) => {
+                    wait_until_ready(&setup.shared).await;
+                    if let Ok(address) = address {
+                        say(&format!("listening on http://{address}"));
+                    }
+                }
+                // Nothing was answered yet and nothing is in flight.
+                Err(error) => fatal::refuse_start(&error.to_string()),
+            }
+        });
+    }
+    core.run().await;
+}
+
+async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
+    let settings = &setup.settings;
+    let choices = Choices {
+        durability: durability(settings),
+        segment_bytes: settings.segment_bytes.map(|bytes| bytes as u64),
+        inline_bytes_max: settings.inline_bytes_max,
+    };
+    let disk = Disk::uring(settings.data_dir.clone());
+    let (store, opened) = Store::open(disk, &core.pool, choices).await?;
+    say_store(settings, &store, &opened, setup.shared.inboxes.len());
+    let starts = Store::lane_starts(&opened.recovered, setup.shared.inboxes.len());
+    for (inbox, start) in setup.shared.inboxes.iter().zip(starts) {
+        let mut message = Message::Start(store.clone(), start);
+        while let Err(back) = inbox.push(message) {
+            message = back;
+            crate::runtime::core::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+async fn wait_until_ready(shared: &Shared) {
+    while !shared.is_ready() && !shared.is_draining() {
+        crate::runtime::core::yield_now().await;
+    }
+}
+
+fn bind(settings: &Settings) -> Result<Listener, Failure> {
+    let mut address = settings.addr;
+    let mut result = bind_patiently(address);
+    let has_no_v6 = |error: &std::io::Error| error.raw_os_error() == Some(EAFNOSUPPORT);
+    if address.is_ipv6() && address.ip().is_unspecified() && result.as_ref().is_err_and(has_no_v6) {
+        address.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
+        result = bind_patiently(address);
+    }
+    result.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "the address {address} is in use by another program: stop it, or choose another with --addr"
+        )
+        .into(),
+        _ => format!("the address {address} cannot be bound: {error}").into(),
+    })
+}
+
+/// Binds, trying again for a moment where the address is in use: a ring may hold a dead process's socket that long.
+fn bind_patiently(address: std::net::SocketAddr) -> std::io::Result<Listener> {
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(ADDRESS_WAIT_MS);
+    loop {
+        match Listener::bind(address) {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What Linux says where there is no IPv6.
+const EAFNOSUPPORT: i32 = 97;
+
+fn durability(settings: &Settings) -> Durability {
+    match settings.durability {
+        config::Durability::Commit => Durability::Commit,
+        config::Durability::Os => Durability::Os,
+    }
+}
+
+fn server_settings(settings: &Settings) -> ServerSettings {
+    ServerSettings {
+        upload_bytes_max: settings.upload_bytes_max,
+        durability: durability(settings),
+        buffer_bytes: settings.buffer_bytes,
+        head_timeout: settings.head_timeout,
+        body_timeout: settings.body_timeout,
+        body_rate: settings.body_rate,
+        idle_timeout: settings.idle_timeout,
+        answer_timeout: settings.answer_timeout,
+        stop_timeout: settings.stop_timeout,
+    }
+}
+
+fn say_machine(cpus: &[Cpu], descriptors: u64) {
+    let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
+    say(&format!("rhinobox {}", env!("CARGO_PKG_VERSION")));
+    say(&format!("cores: {} (processors {}), {descriptors} descriptors", cpus.len(), numbers.join(", ")));
+    say(&format!("sha-256: {}", digest::implementation()));
+}
+
+fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) {
+    let microseconds = |nanoseconds: u64| nanoseconds / 1_000;
+    let (options, probed) = (store.options, opened.probed);
+    let access = if opened.direct { "direct I/O" } else { "buffered I/O (no direct I/O here: slower)" };
+    say(&format!(
+        "disk: {} ({} GiB free), {access}, flush by {} ({} us for 4 KiB; dsync {}, fdatasync {}), segments of {} MiB, durability {}",
+        settings.data_dir.display(),
+        store.free_bytes() >> 30,
+        options.flush,
+        microseconds(probed.of(options.flush)),
+        microseconds(probed.dsync_ns),
+        microseconds(probed.fdatasync_ns),
+        options.segment_bytes >> 20,
+        options.durability.as_str(),
+    ));
+    let recovered = &opened.recovered;
+    let usage = store.index.usage();
+    let made = if opened.created { "new" } else { "recovered" };
+    say(&format!(
+        "store: {made}, {} contents, {} names, {} segments, {} records read",
+        usage.contents, usage.names, recovered.segments, recovered.records
+    ));
+    for cut in &recovered.cuts {
+        tracing::info!(cut, "an unacknowledged tail was cut");
+    }
+    for damage in &recovered.damage {
+        tracing::error!(%damage, "damage: something that was stored cannot be read; the rest is served");
+    }
+    if !recovered.damage.is_empty() {
+        say(&format!(
+            "DAMAGE: {} places cannot be read, see the log; the rest is served",
+            recovered.damage.len()
+        ));
+    }
+    let buffers = settings.buffer_bytes / MIB;
+    let lanes = cores * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
+    say(&format!(
+        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits, and about {} bytes a stored file",
+        buffers + lanes,
+        Store::INDEX_BYTES_PER_FILE
+    ));
+}
+
+/// A line for whoever started the daemon. Standard output may be closed; that is no reason to stop.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _closed = writeln!(out, "{line}").and_then(|()| out.flush());
 }

@@ -31,9 +31,24 @@ pub fn exit(code: Exit, why: &str) -> ! {
     }
     // A closed standard error must not turn this into a panic.
     let _ = writeln!(std::io::stderr(), "rhinobox: {why} (exit code {})", code.code());
+    leave(code.code())
+}
+
+fn leave(code: i32) -> ! {
     #[expect(unsafe_code, reason = "std has no exit that skips exit handlers")]
     // SAFETY: _exit takes no pointer and does not return; nothing of ours runs after it.
     unsafe {
-        libc::_exit(code.code())
+        libc::_exit(code)
     }
+}
+
+/// Refuses to start: one sentence, exit code 1.
+pub fn refuse_start(why: &str) -> ! {
+    let _closed = writeln!(std::io::stderr(), "rhinobox: {why}");
+    leave(1)
+}
+
+/// Ends the process at once because it was told to twice: 128 + SIGINT, as shells have it.
+pub fn stop_now() -> ! {
+    leave(130)
 }

@@ -143,25 +143,30 @@ impl Stream {
     }
 
     /// Sends all, with writev where there is more than one piece.
-    pub async fn send_all(&mut self, mut pieces: Vec<Bytes>) -> io::Result<()> {
+    pub async fn send_all(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        self.send_all_telling(pieces, &|| ()).await
+    }
+
+    /// As [`Stream::send_all`], telling `progress` whenever the kernel took some of it.
+    pub async fn send_all_telling(&mut self, mut pieces: Vec<Bytes>, progress: &dyn Fn()) -> io::Result<()> {
         pieces.retain(|piece| !piece.is_empty());
         let total: usize = pieces.iter().map(Bytes::len).sum();
         self.busy.set(true);
         let result = match pieces.len() {
             0 => Ok(()),
-            1 => self.send_one(pieces.swap_remove(0)).await,
+            1 => self.send_one(pieces.swap_remove(0), progress).await,
             _ if total <= COALESCE_BYTES_MAX => {
                 let mut whole = BytesMut::with_capacity(total);
                 pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-                self.send_one(whole.freeze()).await
+                self.send_one(whole.freeze(), progress).await
             }
-            _ => self.send_pieces(Pieces::new(pieces)).await,
+            _ => self.send_pieces(Pieces::new(pieces), progress).await,
         };
         self.busy.set(false);
         result
     }
 
-    async fn send_one(&mut self, mut bytes: Bytes) -> io::Result<()> {
+    async fn send_one(&mut self, mut bytes: Bytes, progress: &dyn Fn()) -> io::Result<()> {
         while !bytes.is_empty() {
             let result;
             (result, bytes) = self.socket.write(bytes).await;
@@ -171,11 +176,12 @@ impl Stream {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
+            progress();
         }
         Ok(())
     }
 
-    async fn send_pieces(&mut self, mut pieces: Pieces) -> io::Result<()> {
+    async fn send_pieces(&mut self, mut pieces: Pieces, progress: &dyn Fn()) -> io::Result<()> {
         while !pieces.is_empty() {
             let result;
             (result, pieces) = self.socket.writev(pieces).await;
@@ -185,8 +191,21 @@ impl Stream {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
+            progress();
         }
         Ok(())
+    }
+
+    /// Hands the kernel as much of `bytes` as it takes without waiting, and says how much that was. Not while
+    /// [`Stream::send_all`] is under way: it takes `&mut`.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the pointer and length are those of a live slice, only read; the descriptor is open.
+        let sent = unsafe { libc::send(self.socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(sent).or_else(|_| match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            error => Err(error),
+        })
     }
 
     /// Half-close: no more from us.
@@ -297,6 +316,11 @@ impl Breaker {
             // the connection is down already.
             unsafe { libc::shutdown(fd, how) };
         }
+    }
+
+    /// Ends the pending receive, and every later one once what has arrived is read. Sending goes on.
+    pub fn stop_receiving(&self) {
+        self.shutdown(libc::SHUT_RD);
     }
 
     /// Ends the pending and every later operation, in both directions.

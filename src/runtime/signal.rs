@@ -39,6 +39,18 @@ pub fn wait() -> &'static str {
     }
 }
 
+/// From now on the next SIGTERM or SIGINT ends the process at once.
+pub fn stop_at_once_on_the_next() {
+    let waiting = std::thread::Builder::new().name("second-signal".to_owned()).spawn(|| {
+        let _name = wait();
+        super::fatal::stop_now()
+    });
+    if let Err(error) = waiting {
+        // The stop that is under way is bounded all the same.
+        tracing::warn!(%error, "a second signal will not be heard");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

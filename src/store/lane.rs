@@ -20,7 +20,7 @@ use super::format::header::{HEADER_BYTES, Predecessor};
 use super::format::{
     FIRST_BATCH_OFFSET, HEADER_COPY_OFFSET, Nonce, SEAL_OFFSET, Seal, SegmentHeader, seal::SEAL_BYTES,
 };
-use super::provision::{self, Prepared, Provisioner};
+use super::provision::{Prepared, Provisioner};
 use super::{Durability, Store};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
@@ -329,9 +329,7 @@ impl Writer {
                 tracing::warn!(segment = %id, %error, "a segment's unused space could not be given back");
             }
         }
-        if let Some(prepared) = self.provisioner.stop() {
-            provision::discard(&self.store, prepared).await;
-        }
+        self.provisioner.stop().await;
     }
 }
 

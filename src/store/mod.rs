@@ -230,6 +230,12 @@ impl Store {
         self.space.room_for(bytes)
     }
 
+    /// Bytes free on the volume, as of the last look.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        self.space.free_bytes()
+    }
+
     /// Looks at the volume's space again.
     pub async fn refresh_space(&self) {
         match self.disk.space().await {

@@ -36,6 +36,8 @@ pub struct Provisioner {
     /// Something changed: a segment is ready, there is no space, or one was taken.
     changed: Notify,
     stopped: Cell<bool>,
+    /// The task has ended.
+    ended: Notify,
 }
 
 enum State {
@@ -52,6 +54,7 @@ impl Provisioner {
             state: RefCell::new(State::Preparing),
             changed: Notify::default(),
             stopped: Cell::new(false),
+            ended: Notify::default(),
         });
         spawn(provisioner.clone().run(store.clone(), pool.clone()));
         provisioner
@@ -75,32 +78,35 @@ impl Provisioner {
         }
     }
 
-    /// Prepares no more; gives the one that is ready.
-    pub fn stop(&self) -> Option<Prepared> {
+    /// Prepares no more, and removes what was not used.
+    pub async fn stop(&self) {
         self.stopped.set(true);
         self.changed.notify();
-        match std::mem::replace(&mut *self.state.borrow_mut(), State::Preparing) {
-            State::Ready(prepared) => Some(prepared),
-            State::Preparing | State::NoSpace => None,
-        }
+        self.ended.wait().await;
     }
 
     async fn run(self: Rc<Self>, store: Arc<Store>, pool: Pool) {
+        self.prepare_until_stopped(&store, &pool).await;
+        let state = std::mem::replace(&mut *self.state.borrow_mut(), State::NoSpace);
+        if let State::Ready(prepared) = state {
+            discard(&store, prepared).await;
+        }
+        self.ended.notify();
+    }
+
+    async fn prepare_until_stopped(&self, store: &Store, pool: &Pool) {
         while !self.stopped.get() {
             let ready = matches!(*self.state.borrow(), State::Ready(_));
             if ready {
                 self.changed.wait().await;
                 continue;
             }
-            match prepare(&store, &pool).await {
+            match prepare(store, pool, &self.stopped).await {
                 Ok(prepared) => {
-                    if self.stopped.get() {
-                        discard(&store, prepared).await;
-                        return;
-                    }
                     *self.state.borrow_mut() = State::Ready(prepared);
                     self.changed.notify();
                 }
+                Err(_) if self.stopped.get() => return,
                 Err(error) => {
                     if !is_no_space(&error) {
                         tracing::error!(%error, "a segment could not be prepared; uploads are refused until one can");
@@ -116,18 +122,19 @@ impl Provisioner {
 }
 
 /// Removes a prepared segment that will not be used.
-pub async fn discard(store: &Store, prepared: Prepared) {
+async fn discard(store: &Store, prepared: Prepared) {
     if let Err(error) = store.disk.remove(&segment::path(prepared.id)).await {
         // The next start removes it: its header is blank.
         tracing::warn!(segment = %prepared.id, %error, "a prepared segment could not be removed");
     }
 }
 
-async fn prepare(store: &Store, pool: &Pool) -> io::Result<Prepared> {
+/// Makes a segment ready. `Interrupted` once `stopped` is set.
+async fn prepare(store: &Store, pool: &Pool, stopped: &Cell<bool>) -> io::Result<Prepared> {
     let id = store.next_segment();
     let size = store.options.segment_bytes;
     let path = segment::path(id);
-    let result = fill(store, pool, &path, size).await;
+    let result = fill(store, pool, &path, size, stopped).await;
     match result {
         Ok(()) => {
             let dsync = store.dsync();
@@ -146,7 +153,7 @@ async fn prepare(store: &Store, pool: &Pool) -> io::Result<Prepared> {
 }
 
 /// Creates the file, writes zeros, flushes it and then its name.
-async fn fill(store: &Store, pool: &Pool, path: &str, size: u64) -> io::Result<()> {
+async fn fill(store: &Store, pool: &Pool, path: &str, size: u64, stopped: &Cell<bool>) -> io::Result<()> {
     let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
     let file = store.disk.open(path, how).await?;
     file.allocate(size).await?;
@@ -155,6 +162,9 @@ async fn fill(store: &Store, pool: &Pool, path: &str, size: u64) -> io::Result<(
     zeros.as_mut_slice().fill(0);
     let mut offset = 0;
     while offset < size {
+        if stopped.get() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let len = usize::try_from(size - offset).map_or(ZERO_WRITE_BYTES, |rest| rest.min(ZERO_WRITE_BYTES));
         let (result, buffer) = file.write_all_at(zeros, 0..len, offset).await;
         result?;

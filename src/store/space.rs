@@ -19,7 +19,6 @@ pub enum Room {
 pub(super) struct Gauge {
     free_bytes: AtomicU64,
     free_inodes: AtomicU64,
-    total_bytes: AtomicU64,
     /// Kept free for deletes and for the segments that hold them.
     reserve_bytes: u64,
 }
@@ -29,7 +28,6 @@ impl Gauge {
         Gauge {
             free_bytes: AtomicU64::new(space.free_bytes),
             free_inodes: AtomicU64::new(space.free_inodes),
-            total_bytes: AtomicU64::new(space.total_bytes),
             reserve_bytes,
         }
     }
@@ -37,7 +35,10 @@ impl Gauge {
     pub(super) fn set(&self, space: Space) {
         self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
         self.free_inodes.store(space.free_inodes, Ordering::Relaxed);
-        self.total_bytes.store(space.total_bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.free_bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn room_for(&self, bytes: u64) -> Room {

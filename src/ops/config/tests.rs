@@ -37,7 +37,7 @@ fn defaults_are_the_documented_ones() {
             durability: Durability::Commit,
             inline_bytes_max: 256 * 1024,
             segment_bytes: None,
-            buffer_bytes: 48 * 1024 * 1024,
+            buffer_bytes: 256 * 1024 * 1024,
             stop_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
@@ -153,7 +153,7 @@ fn an_error_names_setting_source_value_and_range() {
             "",
             "",
             "# first\nsegment_mib = 2000",
-            "segment_mib in /etc/rhinobox.toml, line 2, is `2000`; it must be a whole number from 1 to 1024",
+            "segment_mib in /etc/rhinobox.toml, line 2, is `2000`; it must be a whole number from 4 to 1024",
         ),
         (
             "",

@@ -55,6 +55,13 @@ impl<T> Drop for Sender<T> {
     }
 }
 
+impl<T> Receiver<T> {
+    /// The answer, if it is there already.
+    pub fn try_take(&mut self) -> Option<T> {
+        self.0.lock().value.take()
+    }
+}
+
 /// `None` when the sender was dropped unused.
 impl<T> Future for Receiver<T> {
     type Output = Option<T>;

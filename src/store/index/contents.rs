@@ -1,11 +1,11 @@
 //! Digest to place, and who is storing what right now.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 
-use super::{Index, Place};
+use super::{Index, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
@@ -250,8 +250,7 @@ impl Contents {
     fn shard(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
         // The table takes its bits from both ends of the hash, so the shard takes its own from the digest.
         let number = usize::from(digest.0[8]) | usize::from(digest.0[9]) << 8;
-        // A panic under a shard's lock ends the process, so a poisoned lock is never met by anyone who could mend it.
-        self.shards[number % INDEX_SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[number % INDEX_SHARDS].lock().unwrap_or_else(poisoned)
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Content> {
@@ -339,7 +338,7 @@ impl Contents {
     pub(super) fn drop_nameless(&self) -> Vec<Place> {
         let mut large = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.lock().unwrap_or_else(poisoned);
             let mut dropped_bytes = 0;
             shard.entries.retain(|entry| {
                 let named = entry.first_name_segment != 0;
@@ -358,7 +357,7 @@ impl Contents {
 
     pub(super) fn for_each(&self, visit: &mut impl FnMut(&Digest, Content)) {
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let shard = shard.lock().unwrap_or_else(poisoned);
             shard.entries.iter().for_each(|entry| visit(&entry.digest, entry.content()));
         }
     }
@@ -367,7 +366,7 @@ impl Contents {
     pub(super) fn usage(&self) -> (u64, u64, usize) {
         let mut usage = (0, 0, 0);
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let shard = shard.lock().unwrap_or_else(poisoned);
             usage.0 += shard.entries.len() as u64;
             usage.1 += shard.inline_bytes;
             usage.2 += shard.entries.allocation_size();

@@ -18,6 +18,7 @@ pub use paths::{Bind, NameGuard, PathKey};
 
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
+use crate::runtime::fatal;
 use contents::Contents;
 use paths::Paths;
 
@@ -149,6 +150,11 @@ impl Index {
     pub fn for_each_content(&self, mut visit: impl FnMut(&Digest, Content)) {
         self.contents.for_each(&mut visit);
     }
+}
+
+/// A core panicked in the middle of a change to a shard: nobody can say what it holds.
+fn poisoned<T>(_: std::sync::PoisonError<T>) -> T {
+    fatal::exit(fatal::Exit::Panicked, "a shard of the index was left half changed by a panic")
 }
 
 /// See [`Index::usage`].

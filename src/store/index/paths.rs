@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 use sha2::Digest as _;
 
-use super::{Index, Place};
+use super::{Index, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
@@ -144,7 +144,7 @@ impl Paths {
 
     fn shard(&self, key: PathKey) -> MutexGuard<'_, Shard> {
         let number = usize::try_from(key.0 >> 64 & 0xffff).expect("masked to 16 bits") % INDEX_SHARDS;
-        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[number].lock().unwrap_or_else(poisoned)
     }
 
     pub(super) fn fingerprint(&self, digest: &Digest, attributes: &[u8]) -> u64 {
@@ -206,7 +206,7 @@ impl Paths {
     pub(super) fn usage(&self) -> (u64, usize) {
         let mut usage = (0, 0);
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let shard = shard.lock().unwrap_or_else(poisoned);
             usage.0 += shard.entries.len() as u64;
             usage.1 += shard.entries.allocation_size();
         }

@@ -1,0 +1,206 @@
+//! The daemon as a process: started on a fresh data folder, its processor time and memory read from /proc, stopped
+//! by SIGTERM, its folder removed.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Result;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+/// What it said last is shown when it fails.
+const LINES_KEPT: usize = 200;
+
+/// A running daemon; killed if dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    data_dir: PathBuf,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    /// What it said until it was ready.
+    pub(crate) start_lines: Vec<String>,
+}
+
+impl Daemon {
+    /// Starts the program on an empty folder and waits until it listens.
+    ///
+    /// # Errors
+    /// If it cannot be started, or says nothing of listening in time.
+    pub(crate) fn start(program: &Path, data_dir: &Path, arguments: &[String]) -> Result<Self> {
+        if data_dir.exists() {
+            fs::remove_dir_all(data_dir)?;
+        }
+        let mut command = Command::new(program);
+        command.arg("serve").args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
+        // The defaults are measured, whatever the shell has set.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"RHINOBOX_"))
+        {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let (ready, listening) = mpsc::channel();
+        if let Some(pipe) = child.stdout.take() {
+            follow(pipe, lines.clone(), Some(ready));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            follow(pipe, lines.clone(), None);
+        }
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut daemon =
+            Self { child, address, data_dir: data_dir.to_path_buf(), lines, start_lines: Vec::new() };
+        daemon.address = listening
+            .recv_timeout(READY_WITHIN)
+            .map_err(|_| format!("the daemon did not come up; it said:\n{}", daemon.last_lines()))?;
+        // Standard error has its own thread; what was written before is read by then.
+        thread::sleep(Duration::from_millis(20));
+        daemon.start_lines = daemon.said();
+        Ok(daemon)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it said last, for a message.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self.said();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.lines.lock().map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Stops it by SIGTERM and removes its folder.
+    ///
+    /// # Errors
+    /// If it does not stop in time, or not with success.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let asked = Instant::now();
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if asked.elapsed() > STOPPED_WITHIN => {
+                    return Err(format!("the daemon did not stop within {STOPPED_WITHIN:?}").into());
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        if !status.success() {
+            return Err(format!("the daemon ended with {status}; it said:\n{}", self.last_lines()).into());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+fn follow(
+    pipe: impl Read + Send + 'static,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    mut ready: Option<mpsc::Sender<SocketAddr>>,
+) {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines() {
+            let Ok(line) = line else { return };
+            let address = line.split_once("listening on http://").and_then(|(_, address)| {
+                address
+                    .split(|char: char| !(char.is_ascii_digit() || ".:".contains(char)))
+                    .next()?
+                    .parse()
+                    .ok()
+            });
+            if let Ok(mut lines) = lines.lock() {
+                if lines.len() == LINES_KEPT {
+                    lines.pop_front();
+                }
+                lines.push_back(line);
+            }
+            if let Some(address) = address
+                && let Some(ready) = ready.take()
+            {
+                let _ = ready.send(address);
+            }
+        }
+    });
+}
+
+/// Processor time in seconds.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Processor {
+    pub(crate) user: f64,
+    pub(crate) system: f64,
+}
+
+impl Processor {
+    /// Of a process and all its threads, kernel workers of its rings included.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15, state is 3.
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
+        let field = |number: usize| fields.as_ref()?.get(number - 3)?.parse::<u64>().ok();
+        let (user, system) = field(14).zip(field(15)).ok_or("cannot read /proc/<pid>/stat")?;
+        Ok(Self { user: seconds(user), system: seconds(system) })
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { user: self.user - before.user, system: self.system - before.system }
+    }
+
+    pub(crate) fn total(self) -> f64 {
+        self.user + self.system
+    }
+}
+
+/// Seconds that the machine's cores were idle, and that its host took from them, since it started.
+///
+/// # Errors
+/// If /proc/stat cannot be read.
+pub(crate) fn idle_and_stolen() -> Result<(f64, f64)> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let fields: Vec<u64> =
+        stat.lines().next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
+    let field = |number: usize| fields.get(number).copied().unwrap_or(0);
+    Ok((seconds(field(3) + field(4)), seconds(field(7))))
+}
+
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// Resident memory of a process, bytes.
+///
+/// # Errors
+/// If there is no such process.
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024)
+}

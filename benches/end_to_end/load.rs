@@ -1,0 +1,253 @@
+//! What a connection asks, again and again: requests built once and patched in place, answers checked.
+//!
+//! Always true: no two files of unique uploads are alike, as each carries its lane's number and a counter, in its
+//! first block and again in its middle; and an answer counts only if its status, its number of files and its
+//! duplicates, or its length, are what they must be.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::memmem::Finder;
+use sha2::{Digest as _, Sha256};
+
+use crate::answer::{Answer, Keep};
+
+/// What users send, mostly: the type is recognised at once. The rest of a file is noise.
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x48\x00\x48\x00\x00";
+const BOUNDARY: &str = "------------------------d74496d66958873e";
+/// Where the first stamp stands in a file; the second stands in its middle.
+const STAMP_AT: usize = 32;
+const STAMP_BYTES: usize = 16;
+/// One download in so many is hashed; the first is.
+const DIGEST_EVERY: u64 = 1_024;
+
+/// The files of one kind of upload request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    pub(crate) files: usize,
+    /// Of each file.
+    pub(crate) bytes: usize,
+}
+
+/// Content in the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) hash: String,
+    digest: [u8; 32],
+    bytes: u64,
+}
+
+/// A request that changes in place, and what its answer must be.
+pub(crate) struct Load {
+    request: Vec<u8>,
+    kind: Kind,
+    /// Files of one request.
+    pub(crate) files: u64,
+    /// Content of one request.
+    pub(crate) bytes: u64,
+}
+
+enum Kind {
+    Upload {
+        contents: Vec<Range<usize>>,
+        /// Lane and counter, if contents are to be unique.
+        stamp: Option<(u64, u64)>,
+        status: u16,
+        duplicates: usize,
+        finders: Box<[Finder<'static>; 2]>,
+    },
+    Download {
+        stored: Arc<[Stored]>,
+        at: usize,
+        hash_at: usize,
+        random: Random,
+        asked: u64,
+        digest: bool,
+    },
+}
+
+impl Load {
+    /// A multipart upload of unique files.
+    pub(crate) fn post(host: SocketAddr, lane: u64, batch: Batch) -> Self {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ lane);
+        let head_of = |file: usize| {
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"IMG_{file:04}.jpg\"\r\n\
+                 Content-Type: image/jpeg\r\n\r\n"
+            )
+        };
+        let end = format!("--{BOUNDARY}--\r\n");
+        let heads: usize = (0..batch.files).map(|file| head_of(file).len()).sum();
+        let length = heads + batch.files * (batch.bytes + 2) + end.len();
+        let mut request = format!(
+            "POST /ingest/media HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; \
+             boundary={BOUNDARY}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .into_bytes();
+        request.reserve_exact(length);
+        let mut contents = Vec::with_capacity(batch.files);
+        for file in 0..batch.files {
+            request.extend_from_slice(head_of(file).as_bytes());
+            contents.push(push_content(&mut request, batch.bytes, &mut random));
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(end.as_bytes());
+        Self::upload(request, contents, lane, 200)
+    }
+
+    /// An upload of one unique file as the request's body.
+    pub(crate) fn put(host: SocketAddr, lane: u64, bytes: usize) -> Self {
+        let mut request = format!(
+            "PUT /files/IMG_0000.jpg HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\n\
+                     Content-Length: {bytes}\r\n\r\n"
+        )
+        .into_bytes();
+        request.reserve_exact(bytes);
+        let content = push_content(&mut request, bytes, &mut Random(0x9e37_79b9_7f4a_7c15 ^ lane));
+        Self::upload(request, vec![content], lane, 201)
+    }
+
+    fn upload(request: Vec<u8>, contents: Vec<Range<usize>>, lane: u64, status: u16) -> Self {
+        let finders = Box::new([Finder::new(br#""hash":"#), Finder::new(br#""duplicate":"#)]);
+        let (files, bytes) = (contents.len() as u64, contents.iter().map(|range| range.len() as u64).sum());
+        let kind = Kind::Upload { contents, stamp: Some((lane, 0)), status, duplicates: 0, finders };
+        Self { request, kind, files, bytes }
+    }
+
+    /// A download of one file by its hash, another each time.
+    pub(crate) fn get(host: SocketAddr, lane: u64, stored: Arc<[Stored]>) -> Self {
+        let request = format!("GET /files/{:64} HTTP/1.1\r\nHost: {host}\r\n\r\n", "").into_bytes();
+        let bytes = stored.first().map_or(0, |stored| stored.bytes);
+        let random = Random(0xd1b5_4a32_d192_ed03 ^ lane);
+        let kind =
+            Kind::Download { stored, at: 0, hash_at: "GET /files/".len(), random, asked: 0, digest: false };
+        Self { request, kind, files: 1, bytes }
+    }
+
+    /// From now on sends what it sent last, and expects to be told that it is known.
+    pub(crate) fn repeat(&mut self) {
+        if let Kind::Upload { contents, stamp, status, duplicates, .. } = &mut self.kind {
+            (*stamp, *status, *duplicates) = (None, 200, contents.len());
+        }
+    }
+
+    /// Makes the next request; what of its answer is to be kept.
+    pub(crate) fn prepare(&mut self) -> Keep {
+        match &mut self.kind {
+            Kind::Upload { stamp: None, .. } => Keep::Bytes,
+            Kind::Upload { contents, stamp: Some((lane, counter)), .. } => {
+                for content in contents {
+                    *counter += 1;
+                    let mut stamp = [0; STAMP_BYTES];
+                    stamp[..8].copy_from_slice(&counter.to_le_bytes());
+                    stamp[8..].copy_from_slice(&lane.to_le_bytes());
+                    for at in [content.start + STAMP_AT, content.start + content.len() / 2] {
+                        self.request[at..at + STAMP_BYTES].copy_from_slice(&stamp);
+                    }
+                }
+                Keep::Bytes
+            }
+            Kind::Download { stored, at, hash_at, random, asked, digest } => {
+                *at = random.below(stored.len());
+                self.request[*hash_at..*hash_at + 64].copy_from_slice(stored[*at].hash.as_bytes());
+                *digest = asked.is_multiple_of(DIGEST_EVERY);
+                *asked += 1;
+                if *digest { Keep::Digest } else { Keep::Length }
+            }
+        }
+    }
+
+    /// The request as it goes out.
+    pub(crate) fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// Whether the answer is what it must be.
+    ///
+    /// # Errors
+    /// In words, what is not.
+    pub(crate) fn check(&self, answer: &mut Answer) -> Result<(), String> {
+        match &self.kind {
+            Kind::Upload { contents, status, duplicates, finders, .. } => {
+                if answer.status != *status {
+                    return Err(format!("status {} for {status}: {}", answer.status, answer.excerpt()));
+                }
+                let [files, known] = finders.each_ref().map(|finder| finder.find_iter(&answer.body).count());
+                if (files, known) != (contents.len(), *duplicates) {
+                    return Err(format!(
+                        "{files} files, {known} of them duplicates, for {} and {duplicates}: {}",
+                        contents.len(),
+                        answer.excerpt()
+                    ));
+                }
+            }
+            Kind::Download { stored, at, digest, .. } => {
+                let stored = &stored[*at];
+                if (answer.status, answer.length) != (200, stored.bytes) {
+                    let (status, length) = (answer.status, answer.length);
+                    return Err(format!("status {status}, {length} bytes for 200, {}", stored.bytes));
+                }
+                if *digest && !stored.is_whole(answer) {
+                    return Err(format!("other bytes than those stored as {}", stored.hash));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The contents of the last request.
+    pub(crate) fn stored(&self) -> Vec<Stored> {
+        match &self.kind {
+            Kind::Upload { contents, .. } => {
+                contents.iter().map(|content| Stored::of(&self.request[content.clone()])).collect()
+            }
+            Kind::Download { stored, at, .. } => vec![stored[*at].clone()],
+        }
+    }
+
+    /// Whether the store grows by its requests.
+    pub(crate) fn stores(&self) -> bool {
+        matches!(self.kind, Kind::Upload { stamp: Some(_), .. })
+    }
+}
+
+impl Stored {
+    /// Whether an answer, hashed as it came, is this content.
+    pub(crate) fn is_whole(&self, answer: &mut Answer) -> bool {
+        answer.length == self.bytes && answer.digest() == self.digest
+    }
+
+    fn of(content: &[u8]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(content).into();
+        let hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { hash, digest, bytes: content.len() as u64 }
+    }
+}
+
+fn push_content(request: &mut Vec<u8>, bytes: usize, random: &mut Random) -> Range<usize> {
+    let start = request.len();
+    request.extend_from_slice(&JPEG[..JPEG.len().min(bytes)]);
+    while request.len() < start + bytes {
+        let left = start + bytes - request.len();
+        request.extend_from_slice(&random.next().to_le_bytes()[..left.min(8)]);
+    }
+    start..start + bytes
+}
+
+/// Noise that neither compresses nor repeats (xorshift64*); no more is asked of it.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        let drawn = (u128::from(self.next()) * end as u128) >> 64;
+        usize::try_from(drawn).unwrap_or(0)
+    }
+}

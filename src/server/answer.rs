@@ -1,0 +1,240 @@
+//! Answers: heads that all share, and the JSON of stored files.
+
+use std::io::Write as _;
+
+use super::conn::{Conn, Trouble};
+use super::error::{extra_of, status_of};
+use crate::http::error::{Extra, HttpError, Status};
+use crate::http::head::{Head, Method, Version};
+use crate::http::json::{write_number, write_string};
+use crate::http::response::{self, HeadWriter, Persistence};
+use crate::ingest::naming::Named;
+use crate::ingest::upload::Outcome;
+use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_PIECE_BYTES};
+
+/// Sends a whole JSON answer.
+///
+/// # Errors
+/// The client is gone.
+pub async fn json(
+    conn: &mut Conn,
+    head: &Head,
+    persistence: Persistence,
+    status: Status,
+    body: &[u8],
+) -> Result<Persistence, Trouble> {
+    let mut out = Vec::with_capacity(256 + body.len());
+    let wire = (head.version, persistence);
+    let with_body = head.method != Method::Head;
+    response::write_json(&mut out, status, &conn.core.date(), wire, &Extra::None, body, with_body);
+    conn.core.count_status(status);
+    conn.send(vec![out.into()]).await?;
+    Ok(persistence)
+}
+
+/// What an upload's answer says besides its files.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Nanoseconds from the head to the last byte of the body.
+    pub receive_ns: u64,
+    /// Nanoseconds from there until everything was durable.
+    pub store_ns: u64,
+}
+
+/// Begins the head of an upload's answer.
+pub fn begin_upload<'a>(
+    out: &'a mut Vec<u8>,
+    conn: &Conn,
+    status: Status,
+    timing: Option<Timing>,
+) -> HeadWriter<'a> {
+    let durability = conn.core.shared.settings.durability.as_str();
+    let writer = HeadWriter::begin(out, status, &conn.core.date())
+        .field("X-Content-Type-Options", b"nosniff")
+        .field("Rhinobox-Durability", durability.as_bytes());
+    let Some(timing) = timing else { return writer };
+    let mut value = [0_u8; 96];
+    let mut rest = &mut value[..];
+    let (receive, store) = (timing.receive_ns, timing.store_ns);
+    for (name, nanoseconds) in [("recv", receive), (", store", store), (", total", receive + store)] {
+        let microseconds = nanoseconds / 1_000;
+        // 96 bytes hold three numbers of any size.
+        let _fits = write!(rest, "{name};dur={}.{:03}", microseconds / 1_000, microseconds % 1_000);
+    }
+    let unused = rest.len();
+    let used = value.len() - unused;
+    writer.field("Server-Timing", &value[..used])
+}
+
+/// The answer to an upload: every file, in the order sent. `names` are the files' names as sent, for those
+/// that failed.
+///
+/// # Errors
+/// The client is gone.
+pub async fn outcomes(
+    conn: &mut Conn,
+    head: &Head,
+    persistence: Persistence,
+    outcomes: Vec<Outcome>,
+    names: &[String],
+    timing: Timing,
+) -> Result<Persistence, Trouble> {
+    let first_failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
+    let lenient = head.all("prefer").any(|value| memchr::memmem::find(value, b"handling=lenient").is_some());
+    let status = match first_failure {
+        None => Status::Ok,
+        Some(_) if lenient => Status::MultiStatus,
+        Some(error) => status_of(error),
+    };
+    conn.core.count_status(status);
+    let mut body = Body { out: Vec::with_capacity(body_bytes(outcomes.len())), begun: false };
+    body.begin(&outcomes, names);
+    let extra = if lenient { Extra::None } else { extra_of(status) };
+    if outcomes.len() <= ANSWER_FILES_AT_ONCE || head.version == Version::Http10 {
+        outcomes.iter().flatten().for_each(|named| body.record(named));
+        body.end();
+        let mut out = Vec::with_capacity(512);
+        begin_upload(&mut out, conn, status, Some(timing))
+            .field("Content-Type", b"application/json")
+            .content_length(body.out.len() as u64)
+            .connection(head.version, persistence)
+            .extra(&extra)
+            .end();
+        conn.send(vec![out.into(), body.out.into()]).await?;
+        return Ok(persistence);
+    }
+    let mut out = Vec::with_capacity(512);
+    begin_upload(&mut out, conn, status, Some(timing))
+        .field("Content-Type", b"application/json")
+        .chunked()
+        .connection(head.version, persistence)
+        .extra(&extra)
+        .end();
+    for named in outcomes.iter().flatten() {
+        body.record(named);
+        if body.out.len() >= ANSWER_PIECE_BYTES {
+            response::write_chunk(&mut out, &body.out);
+            body.out.clear();
+            conn.send(vec![std::mem::take(&mut out).into()]).await?;
+        }
+    }
+    body.end();
+    response::write_chunk(&mut out, &body.out);
+    out.extend_from_slice(response::LAST_CHUNK);
+    conn.send(vec![out.into()]).await?;
+    Ok(persistence)
+}
+
+/// Room for the records of so many files, up to a piece.
+fn body_bytes(files: usize) -> usize {
+    (64 + 448 * files).min(ANSWER_PIECE_BYTES + 8 * 1024)
+}
+
+/// The JSON of an upload's answer in the making.
+struct Body {
+    out: Vec<u8>,
+    begun: bool,
+}
+
+impl Body {
+    /// Everything in front of the stored files.
+    fn begin(&mut self, outcomes: &[Outcome], names: &[String]) {
+        let mut failures = outcomes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, outcome)| outcome.as_ref().err().map(|error| (index, error)));
+        self.out.push(b'{');
+        if let Some((_, first)) = failures.clone().next() {
+            self.out.extend_from_slice(b"\"error\":");
+            write_string(&mut self.out, &first.to_string());
+            self.out.extend_from_slice(b",\"errors\":[");
+            let mut comma = false;
+            failures.by_ref().for_each(|(index, error)| {
+                if std::mem::replace(&mut comma, true) {
+                    self.out.push(b',');
+                }
+                let name = names.get(index).map(String::as_str).unwrap_or_default();
+                write_failure(&mut self.out, index, name, &error.to_string());
+                self.out.push(b'}');
+            });
+            self.out.extend_from_slice(b"],");
+        }
+        self.out.extend_from_slice(b"\"stored\":[");
+    }
+
+    fn record(&mut self, named: &Named) {
+        if std::mem::replace(&mut self.begun, true) {
+            self.out.push(b',');
+        }
+        self.out.push(b'{');
+        write_record(&mut self.out, named);
+        self.out.push(b'}');
+    }
+
+    fn end(&mut self) {
+        self.out.extend_from_slice(b"]}");
+    }
+}
+
+/// The fields of a file that was not stored, without the closing brace.
+pub fn write_failure(out: &mut Vec<u8>, index: usize, name: &str, error: &str) {
+    out.extend_from_slice(b"{\"index\":");
+    write_number(out, index as u64);
+    out.extend_from_slice(b",\"original_name\":");
+    write_string(out, crate::ingest::naming::base_name(name));
+    out.extend_from_slice(b",\"error\":");
+    write_string(out, error);
+}
+
+/// The fields of a stored file, without the braces.
+pub fn write_record(out: &mut Vec<u8>, named: &Named) {
+    out.extend_from_slice(b"\"path\":");
+    write_string(out, &named.path);
+    out.extend_from_slice(b",\"hash\":\"");
+    out.extend_from_slice(named.digest.hex().as_str().as_bytes());
+    out.extend_from_slice(b"\",\"size\":");
+    write_number(out, named.len);
+    out.extend_from_slice(b",\"mime_type\":");
+    write_string(out, &named.mime);
+    out.extend_from_slice(b",\"media_type\":\"");
+    out.extend_from_slice(named.media_type.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"category\":");
+    write_string(out, named.category());
+    out.extend_from_slice(b",\"original_name\":");
+    write_string(out, &named.original_name);
+    if !named.folder.is_empty() {
+        out.extend_from_slice(b",\"folder\":");
+        write_string(out, &named.folder);
+    }
+    out.extend_from_slice(b",\"comment\":");
+    write_string(out, &named.comment);
+    // Writing to a vector cannot fail.
+    let _infallible = write!(out, ",\"uploaded_at\":\"{}\"", named.time.rfc3339());
+    if named.duplicate {
+        out.extend_from_slice(b",\"duplicate\":true");
+    }
+}
+
+/// Counts the files of an upload.
+pub fn count(conn: &Conn, outcomes: &[Outcome]) {
+    let metrics = &conn.core.shared.metrics;
+    for outcome in outcomes {
+        match outcome {
+            Ok(named) => metrics.count_file(named.len, named.duplicate),
+            Err(_) => metrics.count_failed_file(),
+        }
+    }
+}
+
+/// 415 for a body in a coding.
+///
+/// # Errors
+/// That 415.
+pub fn refuse_coding(head: &Head) -> Result<(), HttpError> {
+    let coded = head.all("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    if coded {
+        let message = "a Content-Encoding is not taken here: send the file as it is";
+        return Err(HttpError::new(Status::UnsupportedMediaType, message));
+    }
+    Ok(())
+}

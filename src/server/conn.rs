@@ -1,0 +1,243 @@
+//! A connection: its socket, what has been received and not yet read, and the loop of its requests.
+//!
+//! Always: one request is in work at a time, pipelined ones stay in the socket or in `input`; an idle
+//! connection holds no buffer; answers leave in the order of their requests.
+
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::Core;
+use super::body::Body;
+use super::deadline::{Deadline, Waiting};
+use super::dispatch;
+use crate::http::error::{HttpError, Status};
+use crate::http::head::{Head, Method, Version};
+use crate::http::response::{self, Persistence};
+use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
+use crate::runtime::clock;
+use crate::runtime::net::{Socket, Stream};
+
+/// The other side is gone, or was cut off: nothing can be answered any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone;
+
+impl From<io::Error> for Gone {
+    fn from(_: io::Error) -> Gone {
+        Gone
+    }
+}
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is answered with this instead.
+    Refused(HttpError),
+    /// There is nobody to answer.
+    Gone,
+}
+
+impl From<HttpError> for Trouble {
+    fn from(error: HttpError) -> Trouble {
+        Trouble::Refused(error)
+    }
+}
+
+impl From<Gone> for Trouble {
+    fn from(_: Gone) -> Trouble {
+        Trouble::Gone
+    }
+}
+
+/// A connection.
+pub struct Conn {
+    /// The core it belongs to.
+    pub core: Rc<Core>,
+    /// Received and not yet read.
+    pub input: Bytes,
+    stream: Stream,
+    deadline: Rc<Deadline>,
+    /// How much to receive next; grows while buffers come back full.
+    receive_bytes: usize,
+}
+
+/// Serves a connection until it ends.
+pub async fn serve(core: Rc<Core>, socket: Socket) {
+    let stream = match Stream::adopt(socket) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "a connection could not be adopted"),
+    };
+    let deadline = core.deadlines.add(stream.breaker());
+    let receive_bytes = RECEIVE_BYTES_MIN;
+    let mut conn = Conn { core, input: Bytes::new(), stream, deadline, receive_bytes };
+    // The connection is over, whoever ended it.
+    let Err(Gone) = conn.requests().await else { return };
+}
+
+impl Conn {
+    async fn requests(&mut self) -> Result<(), Gone> {
+        loop {
+            let head = match self.read_head().await {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(()),
+                Err(Trouble::Gone) => return Err(Gone),
+                Err(Trouble::Refused(error)) => {
+                    self.core.count_status(error.status);
+                    return self.refuse_unread(Version::Http11, &error).await;
+                }
+            };
+            let started_ns = clock::now_ns();
+            let persistence = self.request(head).await?;
+            self.core.shared.metrics.record_request(self.core.id.0, clock::now_ns() - started_ns);
+            if persistence == Persistence::Close {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next request's head; `None` when the client has none and closes.
+    async fn read_head(&mut self) -> Result<Option<Head>, Trouble> {
+        let settings = &self.core.shared.settings;
+        if self.input.is_empty() {
+            self.deadline.set(Waiting::Idle, settings.idle_timeout);
+            self.stream.readable().await.map_err(Gone::from)?;
+        }
+        self.deadline.set(Waiting::Bytes, settings.head_timeout);
+        loop {
+            if let Some((head, used)) = Head::parse(&self.input)? {
+                let _head = self.input.split_to(used);
+                self.deadline.clear();
+                return Ok(Some(head));
+            }
+            if self.receive_more(HEAD_BYTES_MAX).await? == 0 {
+                if self.deadline.has_passed() {
+                    let message = "the request head did not arrive in time";
+                    return Err(HttpError::new(Status::RequestTimeout, message).closing().into());
+                }
+                return if self.input.is_empty() { Ok(None) } else { Err(Trouble::Gone) };
+            }
+        }
+    }
+
+    async fn request(&mut self, head: Head) -> Result<Persistence, Gone> {
+        let mut body = Body::new(&head);
+        let draining = self.core.shared.is_draining();
+        let persistence =
+            if head.keep_alive && !draining { Persistence::KeepAlive } else { Persistence::Close };
+        let outcome = dispatch::answer(self, &head, &mut body, persistence).await;
+        match outcome {
+            Ok(persistence) if body.is_done() || persistence == Persistence::Close => {
+                if !body.is_done() {
+                    self.drain().await;
+                }
+                Ok(persistence)
+            }
+            // An endpoint that needs no body was sent one: passed over if it is short, else the connection ends.
+            Ok(_) => match body.skip(self).await {
+                Ok(()) => Ok(Persistence::KeepAlive),
+                Err(Trouble::Gone) => Err(Gone),
+                Err(Trouble::Refused(_)) => Ok(Persistence::Close),
+            },
+            Err(Trouble::Gone) => Err(Gone),
+            Err(Trouble::Refused(error)) => {
+                self.core.count_status(error.status);
+                if error.status.code() >= 500 {
+                    tracing::warn!(%error, "a request was refused");
+                }
+                let unread = !body.is_done();
+                let persistence = if unread || error.close { Persistence::Close } else { persistence };
+                let mut out = Vec::with_capacity(256);
+                let with_body = head.method != Method::Head;
+                let date = self.core.date();
+                response::write_error(&mut out, &error, &date, (head.version, persistence), with_body);
+                self.send(vec![out.into()]).await?;
+                if unread {
+                    self.drain().await;
+                }
+                Ok(persistence)
+            }
+        }
+    }
+
+    /// An answer to what never became a request.
+    async fn refuse_unread(&mut self, version: Version, error: &HttpError) -> Result<(), Gone> {
+        let mut out = Vec::with_capacity(256);
+        response::write_error(&mut out, error, &self.core.date(), (version, Persistence::Close), true);
+        self.send(vec![out.into()]).await?;
+        self.drain().await;
+        Ok(())
+    }
+
+    /// Behind an early refusal: half-closes and passes over what is still on its way, within bounds, so
+    /// that the client gets to see the answer instead of a reset.
+    async fn drain(&mut self) {
+        self.stream.finish();
+        self.input = Bytes::new();
+        let until_ns = clock::now_ns() + DRAIN_MS_MAX * 1_000_000;
+        let mut left = DRAIN_BYTES_MAX;
+        self.deadline.set(Waiting::Bytes, std::time::Duration::from_millis(DRAIN_MS_MAX));
+        while left > 0 && clock::now_ns() < until_ns {
+            match self.receive_more(RECEIVE_BYTES_MAX).await {
+                Ok(0) | Err(Gone) => return,
+                Ok(count) => left = left.saturating_sub(count as u64),
+            }
+            self.input = Bytes::new();
+        }
+    }
+
+    /// Receives once, behind what is there: the buffer is as large as recent receives filled, and at most `most`.
+    /// Gives the number of bytes, 0 at the client's end or when time is up.
+    pub(super) async fn receive_more(&mut self, most: usize) -> Result<usize, Gone> {
+        let wanted = self.receive_bytes.min(most.max(RECEIVE_BYTES_MIN));
+        let left = std::mem::take(&mut self.input);
+        let mut buffer = self.core.pool.take(wanted.max(left.len() + 1));
+        buffer.extend_from_slice(&left);
+        drop(left);
+        let (result, buffer) = self.stream.recv(buffer).await;
+        let count = result?;
+        if buffer.len() == buffer.capacity() {
+            self.receive_bytes = (4 * self.receive_bytes).min(RECEIVE_BYTES_MAX);
+        } else if buffer.len() < buffer.capacity() / 8 {
+            self.receive_bytes = (self.receive_bytes / 4).max(RECEIVE_BYTES_MIN);
+        }
+        self.input = buffer.freeze();
+        Ok(count)
+    }
+
+    /// The client's bytes are waited for, for at most this long.
+    pub(super) fn expect_bytes(&self, limit: std::time::Duration) {
+        self.deadline.set(Waiting::Bytes, limit);
+    }
+
+    /// Nothing is waited for.
+    pub(super) fn expect_nothing(&self) {
+        self.deadline.clear();
+    }
+
+    /// Whether a deadline has passed.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.has_passed()
+    }
+
+    /// Sends all of it. The client must read some of it within the answer timeout.
+    ///
+    /// # Errors
+    /// The client is gone, or did not read.
+    pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
+        let limit = self.core.shared.settings.answer_timeout;
+        let deadline = self.deadline.clone();
+        deadline.set(Waiting::Reader, limit);
+        let result = self.stream.send_all_telling(pieces, &|| deadline.set(Waiting::Reader, limit)).await;
+        self.deadline.clear();
+        Ok(result?)
+    }
+
+    /// Sends what the kernel takes without waiting, and says how much that was.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn try_send(&mut self, bytes: &[u8]) -> Result<usize, Gone> {
+        Ok(self.stream.try_send(bytes)?)
+    }
+}

@@ -1,0 +1,219 @@
+//! What a core has, and its life: take connections and slices from the inbox, watch deadlines, drain, stop.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::conn;
+use super::deadline::Deadlines;
+use super::{Shared, metrics};
+use crate::http::error::Status;
+use crate::ingest::{Deal, Ingest, Slice};
+use crate::limits::{DEADLINE_TICK_MS, SPACE_TICK_MS};
+use crate::media::name::HASH_DIGITS;
+use crate::runtime::buffer::Pool;
+use crate::runtime::clock;
+use crate::runtime::core::{CoreId, catch_panic, spawn};
+use crate::runtime::net::Socket;
+use crate::runtime::sync::{Notify, Semaphore};
+use crate::store::{Lane, LaneStart, Store};
+
+/// What cores tell each other.
+pub enum Message {
+    /// A connection to serve.
+    Connection(Socket),
+    /// Files of another core's request.
+    Slice(Slice),
+    /// The store is open: this core writes this lane.
+    Start(Arc<Store>, LaneStart),
+    /// Finish and stop.
+    Stop,
+}
+
+/// One core's own. `Rc`: it never leaves the core.
+pub struct Core {
+    /// Which core.
+    pub id: CoreId,
+    /// What the cores share.
+    pub shared: Arc<Shared>,
+    /// Buffers.
+    pub pool: Pool,
+    /// Deadlines of the core's connections.
+    pub deadlines: Deadlines,
+    /// Bytes that requests may reserve to be received.
+    pub receive_budget: Semaphore,
+    /// Bytes that answers may reserve to be sent.
+    pub send_budget: Semaphore,
+    slice_budget: Semaphore,
+    ingest: RefCell<Option<Ingest>>,
+    date: RefCell<(i64, Rc<str>)>,
+    stop: Notify,
+    stopping: Cell<bool>,
+}
+
+/// How a core's memory is shared out: receiving, slices on their way, sending. In eighths.
+const RECEIVE_EIGHTHS: usize = 4;
+const SLICE_EIGHTHS: usize = 2;
+const SEND_EIGHTHS: usize = 2;
+const _: () = assert!(RECEIVE_EIGHTHS + SLICE_EIGHTHS + SEND_EIGHTHS == 8);
+
+impl Core {
+    /// A core without a store so far.
+    #[must_use]
+    pub fn new(id: CoreId, shared: Arc<Shared>) -> Rc<Core> {
+        let eighth = shared.settings.buffer_bytes / shared.inboxes.len() / 8;
+        Rc::new(Core {
+            id,
+            pool: Pool::new(SEND_EIGHTHS * eighth),
+            deadlines: Deadlines::default(),
+            receive_budget: Semaphore::new(RECEIVE_EIGHTHS * eighth),
+            send_budget: Semaphore::new(SEND_EIGHTHS * eighth),
+            slice_budget: Semaphore::new(SLICE_EIGHTHS * eighth),
+            ingest: RefCell::new(None),
+            date: RefCell::new((i64::MIN, Rc::from(""))),
+            stop: Notify::default(),
+            stopping: Cell::new(false),
+            shared,
+        })
+    }
+
+    /// Lives until the daemon stops: everything answered is stored by then, and the lane is sealed.
+    pub async fn run(self: Rc<Self>) {
+        spawn(self.clone().take_messages());
+        spawn(self.clone().watch_deadlines());
+        self.stop.wait().await;
+        self.drain().await;
+        let lane = self.ingest().map(|ingest| ingest.lane);
+        if let Some(lane) = lane {
+            lane.stop().await;
+        }
+    }
+
+    /// What an upload needs; `None` while the store is being recovered.
+    #[must_use]
+    pub fn ingest(&self) -> Option<Ingest> {
+        self.ingest.borrow().clone()
+    }
+
+    /// Now, as HTTP has it; made once a second.
+    #[must_use]
+    pub fn date(&self) -> Rc<str> {
+        let wall = clock::wall();
+        let mut date = self.date.borrow_mut();
+        if date.0 != wall.seconds() {
+            *date = (wall.seconds(), Rc::from(wall.http_date().to_string()));
+        }
+        date.1.clone()
+    }
+
+    /// Counts an answer.
+    pub fn count_status(&self, status: Status) {
+        self.shared.metrics.count_status(status);
+    }
+
+    async fn take_messages(self: Rc<Self>) {
+        loop {
+            match self.shared.inboxes[self.id.0].next().await {
+                Message::Connection(socket) => spawn(self.clone().serve(socket)),
+                Message::Slice(slice) => match self.ingest() {
+                    Some(ingest) => spawn(slice.run(ingest)),
+                    // Dropping it tells the sender. It only sends once all cores have started.
+                    None => tracing::error!("a slice came to a core without a store"),
+                },
+                Message::Start(store, lane) => self.start(&store, lane),
+                Message::Stop => self.stop(),
+            }
+        }
+    }
+
+    fn start(self: &Rc<Self>, store: &Arc<Store>, start: LaneStart) {
+        let lane = Lane::start(store, &self.pool, start);
+        *self.ingest.borrow_mut() = Some(Ingest {
+            store: store.clone(),
+            lane,
+            pool: self.pool.clone(),
+            queue: self.shared.queue.clone(),
+            budget: self.slice_budget.clone(),
+            deal: self.dealer(),
+            path_digits: HASH_DIGITS,
+        });
+        if self.id == CoreId(0) {
+            spawn(watch_space(self.shared.clone(), store.clone()));
+        }
+        self.shared.note_ready_core();
+    }
+
+    /// Deals slices over all cores in turn; what falls to this one is handed back, as is what finds no room.
+    fn dealer(&self) -> Deal {
+        let (shared, own) = (self.shared.clone(), self.id.0);
+        let last = Cell::new(own);
+        Rc::new(move |slice| {
+            let next = (last.get() + 1) % shared.inboxes.len();
+            last.set(next);
+            if next == own {
+                return Err(slice);
+            }
+            shared.inboxes[next].push(Message::Slice(slice)).map_err(|message| match message {
+                Message::Slice(slice) => slice,
+                _ => unreachable_message(),
+            })
+        })
+    }
+
+    async fn serve(self: Rc<Self>, socket: Socket) {
+        let _counted = metrics::Counted::new(&self.shared);
+        if let Err(panic) = catch_panic(conn::serve(self.clone(), socket)).await {
+            self.shared.metrics.count_panic();
+            tracing::error!(
+                panic,
+                "a connection's task panicked; the connection is closed, the daemon goes on"
+            );
+        }
+    }
+
+    async fn watch_deadlines(self: Rc<Self>) {
+        loop {
+            clock::sleep(Duration::from_millis(DEADLINE_TICK_MS)).await;
+            let draining = self.shared.is_draining();
+            self.deadlines.tick(draining);
+            if draining {
+                self.stop();
+            }
+        }
+    }
+
+    fn stop(&self) {
+        if !self.stopping.replace(true) {
+            self.stop.notify();
+        }
+    }
+
+    /// Waits until no core has a connection any more: another core's request may have slices here.
+    async fn drain(&self) {
+        let settings = &self.shared.settings;
+        self.deadlines.tick(true);
+        let until_ns = clock::now_ns() + u64::try_from(settings.stop_timeout.as_nanos()).unwrap_or(u64::MAX);
+        while self.shared.metrics.connections() > 0 && clock::now_ns() < until_ns {
+            clock::sleep(Duration::from_millis(10)).await;
+        }
+        self.deadlines.cut_all();
+        // What was cut ends at once, but for commits on their way.
+        let until_ns = clock::now_ns() + 1_000_000_000;
+        while self.shared.metrics.connections() > 0 && clock::now_ns() < until_ns {
+            clock::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn unreachable_message() -> ! {
+    unreachable!("an inbox hands back what was pushed")
+}
+
+/// Keeps the view of the volume's space fresh.
+async fn watch_space(shared: Arc<Shared>, store: Arc<Store>) {
+    while !shared.is_draining() {
+        clock::sleep(Duration::from_millis(SPACE_TICK_MS)).await;
+        store.refresh_space().await;
+    }
+}

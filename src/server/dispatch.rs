@@ -1,0 +1,67 @@
+//! From a request's head to its endpoint. Whatever the head alone decides is answered here, before the
+//! body is asked for.
+
+use super::body::{Body, too_large};
+use super::conn::{Conn, Trouble};
+use super::{answer, download, error, health, names, put, upload};
+use crate::http::error::{HttpError, Status};
+use crate::http::head::Head;
+use crate::http::response::Persistence;
+use crate::http::route::{Route, route};
+
+/// Answers a request, and says whether the connection goes on.
+///
+/// # Errors
+/// What is answered instead, or that nobody is there to be answered.
+pub async fn answer(
+    conn: &mut Conn,
+    head: &Head,
+    body: &mut Body,
+    persistence: Persistence,
+) -> Result<Persistence, Trouble> {
+    let shared = conn.core.shared.clone();
+    shared.hosts.check(head)?;
+    let route = route(head.method, head.path())?;
+    let limit = shared.settings.upload_bytes_max;
+    if body.declared().is_some_and(|length| length > limit) {
+        return Err(too_large(limit).into());
+    }
+    match route {
+        Route::Healthz => return health::healthz(conn, head, persistence).await,
+        Route::Readyz => return health::readyz(conn, head, persistence).await,
+        Route::Metrics => return health::metrics(conn, head, persistence).await,
+        Route::Root => return root(conn, head, persistence).await,
+        Route::Gone => {
+            let message = "this endpoint of the predecessor is gone: use POST /ingest/media";
+            return Err(HttpError::new(Status::NotImplemented, message).into());
+        }
+        _ => {}
+    }
+    let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready() || shared.is_draining()) else {
+        return Err(error::not_ready(shared.is_draining()).into());
+    };
+    match route {
+        Route::Ingest => upload::ingest_media(conn, head, body, persistence, &ingest).await,
+        Route::PutFile { name } => put::file(conn, head, body, persistence, &ingest, name).await,
+        Route::Names { hash } => names::add(conn, head, body, persistence, &ingest, hash).await,
+        Route::Meta { hash } => names::meta(conn, head, persistence, &ingest, hash).await,
+        Route::File { hash } => {
+            download::file(conn, head, persistence, &ingest, download::Target::Content(hash)).await
+        }
+        Route::Stored { path } => {
+            download::file(conn, head, persistence, &ingest, download::Target::Path(&path)).await
+        }
+        Route::Healthz | Route::Readyz | Route::Metrics | Route::Root | Route::Gone => {
+            Err(HttpError::not_found("no such resource").into())
+        }
+    }
+}
+
+async fn root(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
+    let body = concat!(
+        "{\"name\":\"rhinobox\",\"version\":\"",
+        env!("CARGO_PKG_VERSION"),
+        "\",\"upload\":\"POST /ingest/media\"}"
+    );
+    answer::json(conn, head, persistence, Status::Ok, body.as_bytes()).await
+}

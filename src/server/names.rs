@@ -1,0 +1,177 @@
+//! `GET /files/{hash}/meta` and `POST /files/{hash}/names`: the names of a content.
+
+use serde::Deserialize;
+
+use super::body::Body;
+use super::conn::{Conn, Trouble};
+use super::error::{refusal, unreadable};
+use super::{answer, download};
+use crate::base::digest::Digest;
+use crate::http::error::{HttpError, Status};
+use crate::http::head::Head;
+use crate::http::json::{write_number, write_string};
+use crate::http::response::Persistence;
+use crate::ingest::Ingest;
+use crate::ingest::naming::{self, Named};
+use crate::ingest::staging::Declared;
+use crate::ingest::upload::TermsBody;
+use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_NAMES_MAX};
+use crate::media::classify::{FileType, classify};
+use crate::media::name::directory;
+use crate::store::ReadError;
+use crate::store::format::attributes::Kind;
+use crate::store::read::StoredName;
+
+/// The content and all its names.
+///
+/// # Errors
+/// 404 for what is not stored, 500 for what is damaged.
+pub async fn meta(
+    conn: &mut Conn,
+    head: &Head,
+    persistence: Persistence,
+    ingest: &Ingest,
+    digest: Digest,
+) -> Result<Persistence, Trouble> {
+    let content = download::live_content(ingest, &digest)?;
+    let size = download::size_of(ingest, &content).await.map_err(|error| unreadable(&error))?;
+    let places = ingest.store.index.names(&digest);
+    let mut body = Vec::with_capacity(512);
+    body.extend_from_slice(b"{\"hash\":\"");
+    body.extend_from_slice(digest.hex().as_str().as_bytes());
+    body.extend_from_slice(b"\",\"size\":");
+    write_number(&mut body, size);
+    body.extend_from_slice(b",\"damaged\":");
+    body.extend_from_slice(if content.damaged { b"true" } else { b"false" });
+    body.extend_from_slice(b",\"names_total\":");
+    write_number(&mut body, places.len() as u64);
+    body.extend_from_slice(b",\"names\":[");
+    for (at, place) in places.into_iter().take(META_NAMES_MAX).enumerate() {
+        let name = ingest.store.read_name(&conn.core.pool, place).await;
+        let name = name.map_err(|error| unreadable(&error))?;
+        if at > 0 {
+            body.push(b',');
+        }
+        write_name(&mut body, &name);
+    }
+    body.extend_from_slice(b"]}");
+    answer::json(conn, head, persistence, Status::Ok, &body).await
+}
+
+fn write_name(out: &mut Vec<u8>, name: &StoredName) {
+    let mime = name.attributes.text(Kind::Mime);
+    out.extend_from_slice(b"{\"path\":");
+    write_string(out, &name.path);
+    out.extend_from_slice(b",\"mime_type\":");
+    write_string(out, &mime);
+    out.extend_from_slice(b",\"media_type\":");
+    let category = directory(&name.path);
+    write_string(out, category.split('/').next().unwrap_or_default());
+    out.extend_from_slice(b",\"category\":");
+    write_string(out, category);
+    for (field, kind) in [
+        (",\"original_name\":", Kind::OriginalName),
+        (",\"folder\":", Kind::Folder),
+        (",\"comment\":", Kind::Comment),
+    ] {
+        let text = name.attributes.text(kind);
+        if kind != Kind::Folder || !text.is_empty() {
+            out.extend_from_slice(field.as_bytes());
+            write_string(out, &text);
+        }
+    }
+    out.extend_from_slice(b",\"uploaded_at\":\"");
+    out.extend_from_slice(name.time.rfc3339().to_string().as_bytes());
+    out.extend_from_slice(b"\"}");
+}
+
+/// What a client says of a further name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewName {
+    name: String,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    folder: String,
+}
+
+/// Gives a stored content another name.
+///
+/// # Errors
+/// 404 for what is not stored: the client sends it then. 400 for a body that is not such an object.
+pub async fn add(
+    conn: &mut Conn,
+    head: &Head,
+    body: &mut Body,
+    persistence: Persistence,
+    ingest: &Ingest,
+    digest: Digest,
+) -> Result<Persistence, Trouble> {
+    let content_type = head.header("content-type").unwrap_or_default();
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+        let message = "the body is taken as application/json only";
+        return Err(HttpError::new(Status::UnsupportedMediaType, message).into());
+    }
+    let content = download::live_content(ingest, &digest)?;
+    if content.damaged {
+        return Err(HttpError::not_found("the stored copy is damaged: send the content again").into());
+    }
+    let new = read_json(conn, body).await?;
+    for (field, text, limit) in
+        [("category", &new.category, CATEGORY_BYTES_MAX), ("comment", &new.comment, COMMENT_BYTES_MAX)]
+    {
+        if text.len() > limit {
+            let message = format!("the {field} has {} bytes; the limit is {limit}", text.len());
+            return Err(HttpError::bad_request(message).into());
+        }
+    }
+    if naming::base_name(&new.name).is_empty() {
+        return Err(HttpError::bad_request("the name is empty").into());
+    }
+    let (file_type, size) = look_at(ingest, &content, &new.name).await.map_err(|error| unreadable(&error))?;
+    let name = if new.folder.is_empty() { new.name } else { format!("{}/{}", new.folder, new.name) };
+    let declared = Declared { name, mime: None, digest: None };
+    let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
+    let terms = std::sync::Arc::new(TermsBody { category: new.category, comment: new.comment });
+    let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;
+    let mut record = vec![b'{'];
+    answer::write_record(&mut record, &named);
+    record.push(b'}');
+    answer::json(conn, head, persistence, Status::Created, &record).await
+}
+
+/// The type of a stored content under another name, and its size.
+async fn look_at(
+    ingest: &Ingest,
+    content: &crate::store::index::Content,
+    name: &str,
+) -> Result<(FileType, u64), ReadError> {
+    let size = download::size_of(ingest, content).await?;
+    let first = download::first_bytes(ingest, content).await?;
+    let first = &first[..first.len().min(crate::limits::SNIFF_BYTES_MAX)];
+    Ok((classify(first, None, naming::base_name(name)), size))
+}
+
+async fn read_json(conn: &mut Conn, body: &mut Body) -> Result<NewName, Trouble> {
+    if body.declared().is_some_and(|length| length > JSON_BODY_BYTES_MAX as u64) {
+        return Err(too_large().into());
+    }
+    let mut text = Vec::new();
+    while let Some(piece) = body.next(conn).await? {
+        if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
+            return Err(too_large().into());
+        }
+        text.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| HttpError::bad_request(format!("the body is not a name object: {error}")).into())
+}
+
+fn too_large() -> HttpError {
+    let message = format!("the JSON body is larger than {JSON_BODY_BYTES_MAX} bytes, the limit");
+    HttpError::new(Status::ContentTooLarge, message).closing()
+}

@@ -1,0 +1,134 @@
+//! An upload's answer as lines (NDJSON): one for each file as its commit lands, while the body is still arriving.
+//!
+//! Always: a client that does not read never stops its own body being read; its lines wait here, bounded. On
+//! abort there is no last line and no final chunk.
+
+use super::answer::{self, Timing, write_failure, write_record};
+use super::conn::{Conn, Gone, Trouble};
+use super::error::status_of;
+use crate::http::error::Status;
+use crate::http::head::Version;
+use crate::http::json::write_number;
+use crate::http::response::{self, Persistence};
+use crate::ingest::upload::{Outcome, Upload};
+use crate::limits::LINES_BYTES_MAX;
+
+/// The lines of an answer.
+pub struct Lines {
+    version: Version,
+    persistence: Persistence,
+    begun: bool,
+    told: usize,
+    stored: usize,
+    /// Made and not yet taken by the kernel.
+    waiting: Vec<u8>,
+}
+
+impl Lines {
+    /// No line so far. HTTP/1.0 has no chunks: there the end of the connection ends the answer.
+    #[must_use]
+    pub fn new(version: Version, persistence: Persistence) -> Lines {
+        let persistence = if version == Version::Http10 { Persistence::Close } else { persistence };
+        Lines { version, persistence, begun: false, told: 0, stored: 0, waiting: Vec::new() }
+    }
+
+    /// Files that have a line.
+    #[must_use]
+    pub fn told(&self) -> usize {
+        self.told
+    }
+
+    /// Makes the lines of what is settled, and sends what the client takes without waiting.
+    ///
+    /// # Errors
+    /// The client is gone, or reads so little that its lines outgrew their bound.
+    pub fn tell(&mut self, conn: &mut Conn, upload: &mut Upload, names: &[String]) -> Result<(), Gone> {
+        self.begin(conn);
+        for (index, outcome) in upload.settled() {
+            self.line(index, &outcome, names);
+        }
+        if self.waiting.len() > LINES_BYTES_MAX {
+            return Err(Gone);
+        }
+        let sent = conn.try_send(&self.waiting)?;
+        self.waiting.drain(..sent);
+        Ok(())
+    }
+
+    /// Sends the lines of the remaining files, then the last line.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub async fn finish(
+        mut self,
+        conn: &mut Conn,
+        outcomes: Vec<Outcome>,
+        told: usize,
+        names: &[String],
+        timing: Timing,
+    ) -> Result<Persistence, Trouble> {
+        self.begin(conn);
+        for (index, outcome) in outcomes.iter().enumerate().skip(told) {
+            self.line(index, outcome, names);
+        }
+        let failed = outcomes.len() - self.stored;
+        let milliseconds = |nanoseconds: u64| {
+            let microseconds = nanoseconds / 1_000;
+            format!("{}.{:03}", microseconds / 1_000, microseconds % 1_000)
+        };
+        let (receive, store) = (timing.receive_ns, timing.store_ns);
+        let last = format!(
+            "{{\"done\":true,\"stored\":{},\"failed\":{failed},\"timing\":{{\"recv_ms\":{},\"store_ms\":{},\"total_ms\":{}}}}}\n",
+            self.stored,
+            milliseconds(receive),
+            milliseconds(store),
+            milliseconds(receive + store),
+        );
+        self.push(last.as_bytes());
+        if self.version == Version::Http11 {
+            self.waiting.extend_from_slice(response::LAST_CHUNK);
+        }
+        conn.send(vec![self.waiting.into()]).await?;
+        Ok(self.persistence)
+    }
+
+    fn begin(&mut self, conn: &Conn) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        conn.core.count_status(Status::Ok);
+        let writer = answer::begin_upload(&mut self.waiting, conn, Status::Ok, None)
+            .field("Content-Type", b"application/x-ndjson");
+        let writer = if self.version == Version::Http11 { writer.chunked() } else { writer };
+        writer.connection(self.version, self.persistence).end();
+    }
+
+    fn line(&mut self, index: usize, outcome: &Outcome, names: &[String]) {
+        let mut line = Vec::with_capacity(512);
+        match outcome {
+            Ok(named) => {
+                line.extend_from_slice(b"{\"index\":");
+                write_number(&mut line, index as u64);
+                line.extend_from_slice(b",\"status\":200,");
+                write_record(&mut line, named);
+                self.stored += 1;
+            }
+            Err(error) => {
+                let name = names.get(index).map(String::as_str).unwrap_or_default();
+                write_failure(&mut line, index, name, &error.to_string());
+                line.extend_from_slice(b",\"status\":");
+                write_number(&mut line, u64::from(status_of(error).code()));
+            }
+        }
+        line.extend_from_slice(b"}\n");
+        self.told += 1;
+        self.push(&line);
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        match self.version {
+            Version::Http11 => response::write_chunk(&mut self.waiting, line),
+            Version::Http10 => self.waiting.extend_from_slice(line),
+        }
+    }
+}
