@@ -60,13 +60,15 @@ impl Provisioner {
     /// The next segment, once it is ready; `None` while the disk is full.
     pub async fn take(&self) -> Option<Prepared> {
         loop {
-            match std::mem::replace(&mut *self.state.borrow_mut(), State::Preparing) {
+            // A statement of its own: as the head of the match the borrow would last through its arms.
+            let state = self.state.replace(State::Preparing);
+            match state {
                 State::Ready(prepared) => {
                     self.changed.notify();
                     return Some(prepared);
                 }
                 State::NoSpace => {
-                    *self.state.borrow_mut() = State::NoSpace;
+                    self.state.replace(State::NoSpace);
                     return None;
                 }
                 State::Preparing => {}
@@ -79,7 +81,7 @@ impl Provisioner {
     pub fn stop(&self) -> Option<Prepared> {
         self.stopped.set(true);
         self.changed.notify();
-        match std::mem::replace(&mut *self.state.borrow_mut(), State::Preparing) {
+        match self.state.replace(State::Preparing) {
             State::Ready(prepared) => Some(prepared),
             State::Preparing | State::NoSpace => None,
         }
@@ -98,7 +100,7 @@ impl Provisioner {
                         discard(&store, prepared).await;
                         return;
                     }
-                    *self.state.borrow_mut() = State::Ready(prepared);
+                    self.state.replace(State::Ready(prepared));
                     self.changed.notify();
                 }
                 Err(error) => {
@@ -106,7 +108,7 @@ impl Provisioner {
                         tracing::error!(%error, "a segment could not be prepared; uploads are refused until one can");
                     }
                     // Uploads are refused, not queued, until there is space again.
-                    *self.state.borrow_mut() = State::NoSpace;
+                    self.state.replace(State::NoSpace);
                     self.changed.notify();
                     clock::sleep(Duration::from_millis(PROVISION_RETRY_MS)).await;
                 }

@@ -1,5 +1,8 @@
 //! The store's crash safety, shown on a simulated disk that drives the code the daemon runs. One behaviour a file.
 
 mod acknowledged_files_survive_power_cuts;
+mod duplicates_wait_until_the_original_is_durable;
+mod failing_disks_cause_no_false_answers;
+mod recovery_may_be_cut_anywhere;
 #[path = "../support/sim_store.rs"]
 mod sim_store;

@@ -5,6 +5,8 @@
 //! serves, byte by byte, and [`Ledger::check`] holds one against the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,10 +75,16 @@ impl Request {
     }
 }
 
+/// An upload under way, for a test that does not let it end.
+pub(crate) type Uploading = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
+/// Does with an upload what it wants, and says whether that kept it from its end.
+pub(crate) type Abandon = Box<dyn FnOnce(Uploading) -> Pin<Box<dyn Future<Output = bool>>> + Send>;
+
 /// What a core is asked to do.
 pub(crate) enum Message {
     Slice(Slice),
     Upload(Request, oneshot::Sender<Vec<Outcome>>),
+    Abandon(Request, Abandon, oneshot::Sender<bool>),
     Delete(Digest, oneshot::Sender<Result<(), CommitError>>),
     Stop(oneshot::Sender<()>),
 }
@@ -141,6 +149,12 @@ impl Machine {
                     let (ledger, ingest) = (self.ledger.clone(), ingest.clone());
                     spawn(async move { reply.send(upload(&ingest, &request, &ledger).await) });
                 }
+                Message::Abandon(request, abandon, reply) => {
+                    let (ledger, ingest) = (self.ledger.clone(), ingest.clone());
+                    let uploading =
+                        Box::pin(async move { upload(&ingest, &request, &ledger).await }) as Uploading;
+                    spawn(async move { reply.send(abandon(uploading).await) });
+                }
                 Message::Delete(digest, reply) => {
                     let (ledger, ingest) = (self.ledger.clone(), ingest.clone());
                     spawn(async move { reply.send(delete(&ingest, digest, &ledger).await) });
@@ -162,6 +176,18 @@ impl Machine {
         let (reply, outcomes) = oneshot::channel();
         self.post(core, Message::Upload(request, reply));
         outcomes
+    }
+
+    /// Hands an upload to a core that leaves it to `abandon`.
+    pub(crate) fn abandon(
+        &self,
+        core: usize,
+        request: Request,
+        abandon: impl FnOnce(Uploading) -> Pin<Box<dyn Future<Output = bool>>> + Send + 'static,
+    ) -> oneshot::Receiver<bool> {
+        let (reply, kept) = oneshot::channel();
+        self.post(core, Message::Abandon(request, Box::new(abandon), reply));
+        kept
     }
 
     /// Sends one upload and waits for its outcomes.
