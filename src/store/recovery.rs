@@ -2,7 +2,7 @@
 //!
 //! The order:
 //!
-//! 1. read the head of every segment; remove those that were prepared and never used;
+//! 1. read the head of every segment; remove those that were prepared, in part or wholly, and never used;
 //! 2. scan every segment, enter its records into the index, note what is damaged;
 //! 3. of a segment without a seal: cut what was never acknowledged, flush the rest (a page read back may never
 //!    have reached the disk), seal it. Nothing is ever appended to it again;
@@ -116,6 +116,11 @@ async fn read_heads(
     let mut found = BTreeMap::new();
     let mut greatest = SegmentId(0);
     let mut removed = false;
+    for entry in entries.iter().filter(|entry| segment::is_unfinished(&entry.name)) {
+        let path = format!("{}/{}", segment::DIRECTORY, entry.name);
+        store.disk.remove(&path).await.map_err(OpenError::io(format!("remove {path}")))?;
+        removed = true;
+    }
     for id in entries.iter().filter_map(|entry| segment::parse_name(&entry.name)) {
         greatest = greatest.max(id);
         let path = segment::path(id);
