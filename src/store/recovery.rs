@@ -6,7 +6,7 @@
 //! 2. scan every segment, enter its records into the index, note what is damaged;
 //! 3. of a segment without a seal: cut what was never acknowledged, flush the rest (a page read back may never
 //!    have reached the disk), seal it. Nothing is ever appended to it again;
-//! 4. apply deletes, drop contents without a name, sweep blob files that no record names;
+//! 4. apply deletes, drop contents without a name, sweep blob files that no record names (unless there is damage);
 //! 5. only now may anyone read or deduplicate against what was found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -100,8 +100,11 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
     let headroom = if report.damage.is_empty() { 0 } else { LSN_HEADROOM_AFTER_DAMAGE };
     store.index.advance_past(Lsn(seen.greatest_lsn.0 + headroom));
     store.index.drop_nameless();
-    report.swept_blobs =
-        sweep_blobs(store, &seen).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
+    // A record that cannot be read may name any of them, or be the name that keeps its content.
+    let may_remove = report.damage.is_empty();
+    report.swept_blobs = sweep_blobs(store, &seen, may_remove)
+        .await
+        .map_err(OpenError::io("sweep blobs that nothing names"))?;
     report.lanes.sort_by_key(|lane| lane.id);
     Ok(report)
 }
@@ -302,8 +305,9 @@ async fn apply_deletes(
     Ok(())
 }
 
-/// Removes the files of blobs that no live content names, and makes sure that no number is used again.
-async fn sweep_blobs(store: &Store, seen: &Seen) -> io::Result<usize> {
+/// Removes the files of blobs that no live content names, where that may be known, and makes sure that no number
+/// is used again.
+async fn sweep_blobs(store: &Store, seen: &Seen, may_remove: bool) -> io::Result<usize> {
     let mut live = HashSet::new();
     store.index.for_each_content(|_, content| {
         if let Location::Large { record, .. } = content.location
@@ -319,7 +323,7 @@ async fn sweep_blobs(store: &Store, seen: &Seen) -> io::Result<usize> {
         for entry in store.disk.list(&directory).await? {
             let Some(id) = blob::parse_name(&entry.name) else { continue };
             greatest = greatest.max(id);
-            if !live.contains(&id) {
+            if may_remove && !live.contains(&id) {
                 store.disk.remove(&blob::path(id)).await?;
                 swept += 1;
             }

@@ -166,8 +166,10 @@ fn damage_of_any_batch_leaves_all_others_served_and_nothing_is_cut() {
                 for file in (0..FILES).filter(|file| *file != batch.file) {
                     assert!(served.contains(&file), "{what}, start {again}: file {file} is not served");
                 }
-                assert!(!served.contains(&batch.file), "{what}: the damaged file is served");
-                assert_eq!(damage > 0, blow != Blow::Payload, "{what}: {damage} damages told");
+                // A slot says where an entry is, and how long, which the entry says too: it may be found all the same.
+                let unharmed = blow == Blow::Slot && served.contains(&batch.file);
+                assert!(unharmed || !served.contains(&batch.file), "{what}: the damaged file is served");
+                assert!(unharmed || (damage > 0) == (blow != Blow::Payload), "{what}: {damage} damages told");
                 assert!(len_of(&disk, &victim.path) >= victim.batches[batches - 1].end, "{what}: it was cut");
                 let left = disk.files().iter().filter(|(path, _)| path.starts_with("blobs/")).count();
                 assert_eq!(left, blobs, "{what}: a blob was removed");
