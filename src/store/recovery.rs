@@ -81,7 +81,7 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
         report.segments += 1;
         report.damage.extend(scanned.damage.iter().cloned());
         if segment.seal.is_none() {
-            finish_segment(store, pool, segment, &scanned)
+            finish_segment(pool, segment, &scanned)
                 .await
                 .map_err(OpenError::io(format!("cut and flush segment {id}")))?;
         }
@@ -246,7 +246,7 @@ fn replay(
 }
 
 /// Step 3.
-async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Scanned) -> io::Result<()> {
+async fn finish_segment(pool: &Pool, found: &Found, scanned: &Scanned) -> io::Result<()> {
     found.file.set_len(scanned.end).await?;
     found.file.sync_all().await?;
     let seed = found.header.nonce.seed(found.header.segment);
@@ -260,7 +260,7 @@ async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Sca
         greatest_lsn: lsns.map(|batch| batch.header.greatest_lsn).max().unwrap_or_default(),
         sealed: clock::wall(),
     };
-    lane::write_seal(store, pool, &found.file, found.header.segment, seed, &seal).await;
+    lane::write_seal(pool, (found.header.segment, &found.file, false), seed, &seal).await;
     Ok(())
 }
 
