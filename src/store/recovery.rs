@@ -122,7 +122,7 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
     remove_unused(store, &heads).await?;
     for (id, seal) in seals {
         let doing = OpenError::io(format!("cut and flush segment {id}"));
-        finish_segment(store, pool, &heads.segments[&id], &seal).await.map_err(doing)?;
+        finish_segment(pool, &heads.segments[&id], &seal).await.map_err(doing)?;
     }
     loaded.report.swept_blobs =
         sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
@@ -296,11 +296,11 @@ fn replay(
 }
 
 /// Step 3.
-async fn finish_segment(store: &Store, pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
+async fn finish_segment(pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
     found.file.set_len(seal.end).await?;
     found.file.sync_all().await?;
     let seed = found.header.nonce.seed(found.header.segment);
-    lane::write_seal(store, pool, &found.file, found.header.segment, seed, seal).await;
+    lane::write_seal(pool, (found.header.segment, &found.file, false), seed, seal).await;
     Ok(())
 }
 

@@ -68,7 +68,7 @@ fn check_moment(seed: u64, disk: &SimDisk, ledger: &Shared, depth: u64, states: 
 fn acknowledged_files_survive_power_cuts() {
     let states = AtomicU64::new(0);
     let begun = Instant::now();
-    each_seed(60, |seed| {
+    each_seed(36, |seed| {
         let (opened_at, events) = run(seed, &SimDisk::new(), &Ledger::shared(), None);
         let mut rng = Rng::new(seed);
         for moment in 0..MOMENTS {

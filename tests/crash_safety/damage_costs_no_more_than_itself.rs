@@ -41,6 +41,7 @@ struct Batch {
 }
 
 /// A store whose files were sent one after the other, by one core; sealed by a clean stop, or left open.
+#[derive(Clone)]
 struct Victim {
     disk: SimDisk,
     ledger: Shared,
@@ -49,8 +50,12 @@ struct Victim {
 }
 
 fn victim(sealed: bool) -> Victim {
+    victim_of(11, sealed)
+}
+
+fn victim_of(seed: u64, sealed: bool) -> Victim {
     let (disk, ledger) = (SimDisk::new(), Ledger::shared());
-    let batches = Sim::new(11, 1)
+    let batches = Sim::new(seed, 1)
         .run(|| async {
             let (machine, _) = start(&disk, 1, &ledger).await.expect("a fresh store opens");
             for n in 0..FILES {
@@ -205,6 +210,22 @@ fn heal(seed: u64, disk: &SimDisk, file: usize, what: &str) {
     assert_eq!(lock(&ledger).answered.len(), 1);
     let (served, _) = served(seed, &disk.power_cut(seed));
     assert_eq!(served, (0..FILES).collect::<Vec<_>>(), "{what}: not healed after a restart");
+}
+
+#[test]
+fn what_recovery_has_served_is_known_to_have_been_durable() {
+    // Of different seeds, so that batches are made durable either way.
+    for seed in 11..17 {
+        let victim = victim_of(seed, false);
+        let last = victim.batches.last().expect("there are some");
+        recover(1, &victim.disk).expect("it opens");
+        for cut in 0..12 {
+            let after = Victim { disk: victim.disk.power_cut(cut), ..victim.clone() };
+            let (served, damage) = served(2, &after.strike(last, Blow::Header, cut));
+            let told = (served.len(), damage);
+            assert_eq!(told, (FILES - 1, 1), "seed {seed}, cut {cut}: the last batch was taken for a tail");
+        }
+    }
 }
 
 #[test]

@@ -367,6 +367,8 @@ pub(crate) struct View {
     pub(crate) problems: Vec<String>,
     /// Over all paths, digests and attributes.
     pub(crate) hash: Option<Digest>,
+    /// Contents that no name means.
+    pub(crate) nameless: usize,
     /// Blobs that a content names.
     pub(crate) blobs: BTreeSet<String>,
 }
@@ -392,6 +394,7 @@ pub(crate) async fn look(store: &Store, pool: &Pool) -> View {
                 0
             }
         };
+        view.nameless += usize::from(content.first_name.is_none());
         for place in store.index.names(digest) {
             look_at_name(store, pool, (digest, len), place, &mut view, &mut attributes).await;
         }
@@ -489,6 +492,9 @@ pub(crate) fn recover_and_check(seed: u64, disk: &SimDisk, ledger: &Shared) -> R
         return Err(format!("damage without damage: {damage}"));
     }
     lock(ledger).check(&recovery.view)?;
+    if recovery.view.nameless > 0 {
+        return Err(format!("{} contents without a name were kept", recovery.view.nameless));
+    }
     let blobs: BTreeSet<String> = disk
         .files()
         .into_iter()
