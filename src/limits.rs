@@ -98,7 +98,7 @@ pub const PROVISION_RETRY_MS: u64 = 500;
 pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
 /// The FORMAT file.
 pub const FORMAT_FILE_BYTES_MAX: usize = 4 * KIB;
-/// Durable writes timed each way when the flush method is probed: a median that holds, in a few milliseconds.
+/// Durable writes timed each way when the flush method is probed: a quartile that holds, in a few milliseconds.
 pub const PROBE_WRITES: usize = 31;
 /// Numbers left out after damage: the unreadable records may have had the latest.
 pub const LSN_HEADROOM_AFTER_DAMAGE: u64 = 1 << 32;
