@@ -139,6 +139,10 @@ pub const HELPER_THREADS: usize = 2;
 pub const HELPER_QUEUE_MAX: usize = 256;
 /// One read or write of a file; the kernel's own bound is a page below 2 GiB.
 pub const DISK_IO_BYTES_MAX: usize = 1_024 * MIB;
+/// Buffers that an offline command keeps for its next reads.
+pub const OFFLINE_BUFFER_BYTES: usize = 4 * MIB;
+/// Findings that `verify` lists one by one; of more it only says how many.
+pub const FINDINGS_MAX: usize = 10_000;
 /// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.
 pub const LOCK_WAIT_MS: u64 = 1_000;
 

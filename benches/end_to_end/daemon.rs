@@ -139,7 +139,9 @@ fn follow(
                 }
                 lines.push_back(line);
             }
-            if let (Some(address), Some(ready)) = (address, ready.take()) {
+            if let Some(address) = address
+                && let Some(ready) = ready.take()
+            {
                 let _ = ready.send(address);
             }
         }

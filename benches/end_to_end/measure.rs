@@ -74,6 +74,8 @@ pub(crate) struct Measured {
     pub(crate) client_cores: f64,
     pub(crate) idle_cores: f64,
     pub(crate) stolen_cores: f64,
+    /// Neither the daemon's nor the client's: other programs, and what the kernel does for all.
+    pub(crate) other_cores: f64,
     /// The daemon's resident memory at its highest, and its index's.
     pub(crate) resident_bytes: u64,
     pub(crate) index_bytes: u64,
@@ -178,6 +180,11 @@ fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
     let files = shared.files.load(Ordering::Relaxed);
     let used = after.daemon.since(before.daemon);
     let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e6;
+    let daemon_cores = used.total() / seconds;
+    let client_cores = after.client.since(before.client).total() / seconds;
+    let idle_cores = (after.idle - before.idle) / seconds;
+    let stolen_cores = (after.stolen - before.stolen) / seconds;
+    let all_cores = thread::available_parallelism()?.get() as f64;
     Ok(Measured {
         id: row.id.into(),
         title: row.title.into(),
@@ -198,10 +205,11 @@ fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
         mb_per_second: shared.bytes.load(Ordering::Relaxed) as f64 / seconds / 1e6,
         user_us_per_file: used.user * 1e6 / files.max(1) as f64,
         system_us_per_file: used.system * 1e6 / files.max(1) as f64,
-        daemon_cores: used.total() / seconds,
-        client_cores: after.client.since(before.client).total() / seconds,
-        idle_cores: (after.idle - before.idle) / seconds,
-        stolen_cores: (after.stolen - before.stolen) / seconds,
+        daemon_cores,
+        client_cores,
+        idle_cores,
+        stolen_cores,
+        other_cores: (all_cores - daemon_cores - client_cores - idle_cores - stolen_cores).max(0.0),
         resident_bytes: resident,
         index_bytes: reported.unwrap_or(files_in_store * INDEX_BYTES_PER_FILE),
         index_is_reported: reported.is_some(),

@@ -9,6 +9,9 @@ use crate::Result;
 use crate::baseline::DiskWrite;
 use crate::measure::{Measured, file_system};
 
+/// A machine on which others take more than this is not measured, it is shared.
+const OTHER_CORES_MAX: f64 = 0.3;
+
 /// Where and on what was measured.
 #[derive(Clone, Serialize, Debug)]
 pub(crate) struct Machine {
@@ -19,6 +22,8 @@ pub(crate) struct Machine {
     pub(crate) folder: String,
     pub(crate) file_system: String,
     pub(crate) device: String,
+    /// Of the last minute, at the start.
+    pub(crate) load_average: f64,
     /// The device's write cache as the kernel sees it, and whether it takes FUA.
     pub(crate) write_cache: String,
 }
@@ -51,6 +56,11 @@ impl Machine {
             folder: dir.display().to_string(),
             file_system,
             device,
+            load_average: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|load| load.parse().ok())
+                .unwrap_or(0.0),
             write_cache: queue.unwrap_or_else(|| "unknown".into()),
         })
     }
@@ -153,10 +163,11 @@ impl Report {
             self.version, self.seconds_per_row
         );
         println!(
-            "  machine      {}, {} cores, {} MB",
+            "  machine      {}, {} cores, {} MB, load average {}",
             machine.processor,
             machine.cores,
-            grouped(machine.memory_bytes as f64 / 1e6)
+            grouped(machine.memory_bytes as f64 / 1e6),
+            machine.load_average
         );
         println!("  kernel       {}", machine.kernel);
         println!(
@@ -180,11 +191,11 @@ impl Report {
     /// The table's head.
     pub(crate) fn print_table_head() {
         println!(
-            "{:<29}{:>5} |{:^53}|{:>11}{:>9} |{:^24}|{:^23}|{:^15}",
+            "{:<29}{:>5} |{:^53}|{:>11}{:>9} |{:^24}|{:^30}|{:^15}",
             "", "", "latency of a request, ms", "", "", "daemon us per file", "cores", "daemon MB"
         );
         println!(
-            "{:<29}{:>5} |{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}|{:>11}{:>9} |{:>8}{:>8}{:>8}|{:>8}{:>8}{:>7}|{:>7}{:>8}",
+            "{:<29}{:>5} |{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}|{:>11}{:>9} |{:>8}{:>8}{:>8}|{:>8}{:>8}{:>7}{:>7}|{:>7}{:>8}",
             "sent",
             "conns",
             "p50",
@@ -200,18 +211,19 @@ impl Report {
             "sum",
             "daemon",
             "client",
+            "other",
             "idle",
             "all",
             "-index"
         );
-        println!("{}", "-".repeat(167));
+        println!("{}", "-".repeat(174));
     }
 
     /// A row of the table.
     pub(crate) fn print_row(row: &Measured) {
         let Latency6 { p50, p90, p95, p99, p999, max } = Latency6::of(row);
         println!(
-            "{:<29}{:>5} |{p50:>9}{p90:>9}{p95:>9}{p99:>9}{p999:>9}{max:>8}|{:>11}{:>9} |{:>8}{:>8}{:>8}|{:>8.2}{:>8.2}{:>7.2}|{:>7.1}{:>8.1}",
+            "{:<29}{:>5} |{p50:>9}{p90:>9}{p95:>9}{p99:>9}{p999:>9}{max:>8}|{:>11}{:>9} |{:>8}{:>8}{:>8}|{:>8.2}{:>8.2}{:>7.2}{:>7.2}|{:>7.1}{:>8.1}",
             row.title,
             row.connections,
             grouped(row.files_per_second),
@@ -221,6 +233,7 @@ impl Report {
             short(row.user_us_per_file + row.system_us_per_file),
             row.daemon_cores,
             row.client_cores,
+            row.other_cores,
             row.idle_cores,
             row.resident_bytes as f64 / 1e6,
             row.resident_without_index() as f64 / 1e6,
@@ -232,6 +245,21 @@ impl Report {
         let stolen = self.rows.iter().map(|row| row.stolen_cores).fold(0.0, f64::max);
         if stolen > 0.02 {
             println!("The machine's host took up to {stolen:.2} cores during a row.");
+        }
+        let other = self.rows.iter().map(|row| row.other_cores).fold(0.0, f64::max);
+        if other > OTHER_CORES_MAX {
+            println!(
+                "WARNING: others took up to {other:.2} cores during a row; figures and floors mean little then."
+            );
+        }
+        for row in &self.rows {
+            if row.ended_early {
+                let stored = grouped(row.files_in_store as f64 * row.file_bytes as f64 / 1e6);
+                println!("{}: ended after {:.1} s, at {stored} MB stored.", row.id, row.seconds);
+            }
+            if row.uploads && row.durability != "commit" {
+                println!("{}: WARNING: the answers did not say that they were durable.", row.id);
+            }
         }
         println!(
             "\nThe disk's own durable writes into written zeros, O_DIRECT, p50 and p99 in ms, before and after the rows"

@@ -38,22 +38,42 @@ Examples:
 Settings come from flags, then the environment (RHINOBOX_MAX_UPLOAD_MB=64), then the file
 rhinobox.toml in the data folder or the one given by --config (max_upload_mb = 64).";
 
+const VERIFY_STATUS: &str = "\
+Exit status: 0 all is well, 1 it could not be verified, 2 bad usage, 3 damage was found.";
+const EXPORT_STATUS: &str = "\
+Exit status: 0 everything was written, 1 it could not be, 2 bad usage, 3 damage was found and the rest written.";
+
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
     /// Serve uploads and downloads over HTTP (the default)
     Serve(Box<Flags>),
     /// Read a data folder back, check every checksum and hash, and report
+    ///
+    /// Changes nothing, and works on a read-only copy. Refuses while a daemon serves the folder.
+    #[command(after_help = VERIFY_STATUS)]
     Verify {
         /// The data folder
         dir: PathBuf,
     },
     /// Show what a data folder holds: segments, batches, contents, names
+    ///
+    /// Changes nothing. Refuses while a daemon serves the folder.
     Inspect {
         /// The data folder
         dir: PathBuf,
+        /// Only the segment with this number, as in its file's name
+        #[arg(long, value_name = "ID")]
+        segment: Option<String>,
+        /// At most this many records
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
     },
     /// Write everything a data folder holds as plain files, under their stored paths
+    ///
+    /// Every byte is verified on its way; a damaged file is named and left out. Changes nothing in the data folder.
+    /// Refuses while a daemon serves it.
+    #[command(after_help = EXPORT_STATUS)]
     Export {
         /// The data folder
         dir: PathBuf,

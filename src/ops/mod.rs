@@ -9,6 +9,7 @@ pub mod config;
 pub mod export;
 pub mod inspect;
 pub mod log;
+mod offline;
 pub mod serve;
 pub mod verify;
 
@@ -18,19 +19,22 @@ use config::{ConfigError, File, FilePlace, Settings};
 /// Why a command failed, in one sentence.
 pub type Failure = Box<dyn std::error::Error>;
 
+/// Exit status of a command that did its work and found damage.
+const DAMAGED: u8 = 3;
+
 /// Does what the command line says. A failure is one sentence on standard error and exit status 1; a command
 /// line that is none has status 2 and does not come here.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        None => serve(&cli.flags),
-        Some(Command::Serve(flags)) => serve(&flags),
+        None => serve(&cli.flags).map(|()| ExitCode::SUCCESS),
+        Some(Command::Serve(flags)) => serve(&flags).map(|()| ExitCode::SUCCESS),
         Some(Command::Verify { dir }) => verify::run(&dir),
-        Some(Command::Inspect { dir }) => inspect::run(&dir),
+        Some(Command::Inspect { dir, segment, limit }) => inspect::run(&dir, segment.as_deref(), limit),
         Some(Command::Export { dir, to }) => export::run(&dir, &to),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => {
             // Nothing is left to do if standard error is closed.
             let _ = writeln!(io::stderr(), "rhinobox: {failure}");

@@ -1,10 +1,11 @@
 //! This process as the kernel sees it: its one lock, its memory, its time, its limits. May block: for the main thread.
 
-#![expect(unsafe_code, reason = "getrusage, sysconf and rlimits are libc's")]
+#![expect(unsafe_code, reason = "getrusage, sysconf, syncfs and rlimits are libc's")]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,10 +23,34 @@ pub struct LockFile {
 pub fn lock_file(path: &Path) -> io::Result<LockFile> {
     let mut options = OpenOptions::new();
     let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    wait_for_lock(&file, path, File::try_lock)?;
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(LockFile { _file: file })
+}
+
+/// Takes the lock together with others who only read: it keeps [`lock_file`] out. Changes nothing. `None` where there
+/// is no such file, so that nobody holds it either.
+pub fn share_lock_file(path: &Path) -> io::Result<Option<LockFile>> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        result => result?,
+    };
+    wait_for_lock(&file, path, File::try_lock_shared)?;
+    Ok(Some(LockFile { _file: file }))
+}
+
+/// Tries for about a second. The error names the process that has the lock.
+fn wait_for_lock(
+    file: &File,
+    path: &Path,
+    try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> io::Result<()> {
     let begin = Instant::now();
     loop {
-        match file.try_lock() {
-            Ok(()) => break,
+        match try_lock(file) {
+            Ok(()) => return Ok(()),
             Err(TryLockError::Error(e)) => return Err(e),
             Err(TryLockError::WouldBlock) if begin.elapsed() < Duration::from_millis(LOCK_WAIT_MS) => {
                 std::thread::sleep(Duration::from_millis(20));
@@ -33,7 +58,7 @@ pub fn lock_file(path: &Path) -> io::Result<LockFile> {
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
                 // Bounded, and whatever is in there: it is only shown.
-                let _ = (&mut file).take(32).read_to_string(&mut owner);
+                let _ = file.take(32).read_to_string(&mut owner);
                 let owner: String = owner.chars().filter(char::is_ascii_digit).collect();
                 let owner =
                     if owner.is_empty() { "another process".to_owned() } else { format!("process {owner}") };
@@ -42,10 +67,12 @@ pub fn lock_file(path: &Path) -> io::Result<LockFile> {
             }
         }
     }
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())?;
-    Ok(LockFile { _file: file })
+}
+
+/// Flushes the whole volume that this directory is on, once for many files.
+pub fn sync_volume(dir: &File) -> io::Result<()> {
+    // SAFETY: takes a descriptor that is open as long as `dir` is, and no pointer.
+    if unsafe { libc::syncfs(dir.as_raw_fd()) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Resident memory in bytes, 0 where /proc cannot be read.
@@ -102,9 +129,15 @@ mod tests {
         let held = lock_file(&path).unwrap();
         let refused = lock_file(&path).unwrap_err().to_string();
         assert!(refused.ends_with(&format!("is locked by process {}", std::process::id())), "{refused}");
+        assert!(share_lock_file(&path).is_err());
         drop(held);
         drop(lock_file(&path).unwrap());
-        std::fs::remove_file(path).unwrap();
+        let readers = [share_lock_file(&path).unwrap(), share_lock_file(&path).unwrap()];
+        assert!(readers.iter().all(Option::is_some));
+        assert!(lock_file(&path).is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(share_lock_file(&path).unwrap().is_none());
+        assert!(!path.exists());
     }
 
     #[test]

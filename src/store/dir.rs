@@ -36,14 +36,20 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn encode(&self) -> String {
+    /// The FORMAT file.
+    #[must_use]
+    pub fn encode(&self) -> String {
         let fields =
             format!("rhinobox store\nversion {VERSION}\nstore {}\nflush {}\n", self.store, self.flush);
         let sum = Seed::PLAIN.sum(fields.as_bytes());
         format!("{fields}crc32c {sum:08x}\n")
     }
 
-    fn decode(text: &str) -> Result<Identity, String> {
+    /// Reads the FORMAT file.
+    ///
+    /// # Errors
+    /// Why it cannot be used, to follow "the data directory cannot be used: ".
+    pub fn decode(text: &str) -> Result<Identity, String> {
         let Some(("rhinobox store", rest)) = text.split_once('\n') else {
             return Err("its FORMAT file is not rhinobox's".to_owned());
         };

@@ -33,7 +33,7 @@ use crate::base::units::align_down;
 use crate::limits::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE};
 use crate::runtime;
 use crate::runtime::buffer::Pool;
-use crate::runtime::disk::Disk;
+use crate::runtime::disk::{Disk, Space};
 
 pub use dir::Identity;
 pub use error::{CommitError, OpenError, ReadError};
@@ -181,21 +181,44 @@ impl Store {
             segment_bytes,
             inline_bytes_max: choices.inline_bytes_max,
         };
-        let store = Arc::new(Store {
-            id: identity.store,
+        let store = Arc::new(Store::new(disk, identity.store, options, direct, room));
+        let recovered = recovery::recover(&store, pool).await?;
+        Ok((store, Opened { recovered, created: known.is_none(), direct, probed }))
+    }
+
+    /// The store in this directory, to be read and never written: for tools, while no daemon runs. Changes
+    /// nothing. Its index is empty until [`recovery::load`].
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn attach(disk: Disk, pool: &Pool) -> Result<Arc<Store>, OpenError> {
+        let no_store = || OpenError::Refused("it holds no rhinobox store: it has no FORMAT file".to_owned());
+        let identity = dir::identify(&disk, pool).await?.ok_or_else(no_store)?;
+        let room = disk.space().await.map_err(OpenError::io("ask for the volume's space"))?;
+        // What concerns writing is of no meaning here.
+        let options = Options {
+            durability: Durability::Commit,
+            flush: identity.flush,
+            segment_bytes: SEGMENT_BYTES_MIN,
+            inline_bytes_max: 0,
+        };
+        Ok(Arc::new(Store::new(disk, identity.store, options, false, room)))
+    }
+
+    fn new(disk: Disk, id: StoreId, options: Options, direct: bool, room: Space) -> Store {
+        Store {
+            id,
             options,
             index: index::Index::new(),
             stats: Stats::default(),
             segments: segment::Segments::new(disk.clone(), direct),
             blobs: blob::Blobs::default(),
-            space: space::Gauge::new(room, 2 * segment_bytes),
+            space: space::Gauge::new(room, 2 * options.segment_bytes),
             disk,
             direct,
             next_segment: AtomicU32::new(1),
             next_blob: AtomicU64::new(1),
-        });
-        let recovered = recovery::recover(&store, pool).await?;
-        Ok((store, Opened { recovered, created: known.is_none(), direct, probed }))
+        }
     }
 
     /// Bytes of memory a store's index takes for each file with one name, tables at their fullest.

@@ -1,12 +1,16 @@
 //! From the files of a store to its index. May be killed at any point and run again, any number of times.
+//! What only reads ([`read_heads`], [`load`], [`blob_files`]) is apart from what changes anything ([`recover`]),
+//! so that the offline tools see a store as the daemon would.
 //!
 //! The order:
 //!
-//! 1. read the head of every segment; remove those that were prepared and never used;
-//! 2. scan every segment, enter its records into the index, note what is damaged;
-//! 3. of a segment without a seal: cut what was never acknowledged, flush the rest (a page read back may never
-//!    have reached the disk), seal it. Nothing is ever appended to it again;
-//! 4. apply deletes, drop contents without a name, sweep blob files that no record names;
+//! 1. read the head of every segment;
+//! 2. scan every segment, enter its records into the index, note what is damaged; apply deletes, drop contents
+//!    without a name. Whatever this build must refuse has shown by now, and nothing was changed;
+//! 3. remove segments that were prepared and never used; of a segment without a seal: cut what was never
+//!    acknowledged, flush the rest (a page read back may never have reached the disk), seal it. Nothing is ever
+//!    appended to it again;
+//! 4. sweep blob files that no record names;
 //! 5. only now may anyone read or deduplicate against what was found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -44,10 +48,46 @@ pub struct Recovered {
 }
 
 /// A segment with a readable head.
-struct Found {
-    file: File,
-    header: SegmentHeader,
-    seal: Option<Seal>,
+pub struct Found {
+    /// Its file.
+    pub file: File,
+    /// Its header.
+    pub header: SegmentHeader,
+    /// Its seal, if one can be read.
+    pub seal: Option<Seal>,
+}
+
+/// The heads of all segments, and what they say of one another.
+#[derive(Default)]
+pub struct Heads {
+    /// Segments with a readable head.
+    pub segments: BTreeMap<SegmentId, Found>,
+    /// Where segments end, as their seals or their successors' headers say.
+    pub ends: HashMap<SegmentId, Predecessor>,
+    /// Files that were prepared and never used.
+    pub blank: Vec<SegmentId>,
+    /// The greatest number in use.
+    pub greatest: SegmentId,
+    /// Heads that cannot be read, and segments that are missing.
+    pub damage: Vec<Damage>,
+}
+
+/// What all segments say together.
+pub struct Loaded {
+    /// What was found. Nothing was done about it yet.
+    pub report: Recovered,
+    seen: Seen,
+}
+
+/// The files of blobs.
+#[derive(Debug, Default)]
+pub struct BlobFiles {
+    /// Those that no live content names.
+    pub unnamed: Vec<BlobId>,
+    /// The greatest number in use.
+    pub greatest: BlobId,
+    /// Directories that should be there and are not.
+    pub missing_directories: Vec<String>,
 }
 
 /// What was seen beyond what the index holds.
@@ -66,25 +106,49 @@ struct Seen {
 /// # Errors
 /// What the disk gave, and `Refused` for a store that a later version wrote.
 pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError> {
-    let mut report = Recovered::default();
-    let (found, greatest_segment) = read_heads(store, pool, &mut report).await?;
-    store.set_next_segment(SegmentId(greatest_segment.0 + 1));
-    let ends = known_ends(&found, &mut report);
+    let how = Open { write: true, direct: store.direct, ..Open::default() };
+    let heads = read_heads(store, pool, how).await?;
+    store.set_next_segment(SegmentId(heads.greatest.0 + 1));
+    let mut seals = Vec::new();
+    let mut loaded = load(store, pool, &heads, async |segment, scanned| {
+        if segment.seal.is_none() {
+            seals.push((segment.header.segment, seal_of(scanned)));
+        }
+        Ok(())
+    })
+    .await?;
+    remove_blank(store, &heads.blank).await?;
+    for (id, seal) in seals {
+        let doing = OpenError::io(format!("cut and flush segment {id}"));
+        finish_segment(store, pool, &heads.segments[&id], &seal).await.map_err(doing)?;
+    }
+    loaded.report.swept_blobs =
+        sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
+    Ok(loaded.report)
+}
 
+/// Reads what all segments say into the store's index, which is empty, and makes it whole: deletes are applied,
+/// contents without a name dropped. Changes nothing on the disk; `visit` is shown each segment.
+///
+/// # Errors
+/// What the disk gave, `visit`'s, and `Refused` for a store that a later version wrote.
+pub async fn load(
+    store: &Store,
+    pool: &Pool,
+    heads: &Heads,
+    mut visit: impl AsyncFnMut(&Found, &Scanned) -> Result<(), OpenError>,
+) -> Result<Loaded, OpenError> {
+    let mut report = Recovered { damage: heads.damage.clone(), ..Recovered::default() };
     let mut seen = Seen::default();
-    for (id, segment) in &found {
+    for (id, segment) in &heads.segments {
         let doing = || format!("read segment {id}");
-        let scanned = scan::scan(&segment.file, pool, &segment.header, ends.get(id).copied())
+        let scanned = scan::scan(&segment.file, pool, &segment.header, heads.ends.get(id).copied())
             .await
             .map_err(OpenError::io(doing()))?;
         replay(store, &segment.header, &scanned, &mut seen)?;
         report.segments += 1;
         report.damage.extend(scanned.damage.iter().cloned());
-        if segment.seal.is_none() {
-            finish_segment(store, pool, segment, &scanned)
-                .await
-                .map_err(OpenError::io(format!("cut and flush segment {id}")))?;
-        }
+        visit(segment, &scanned).await?;
         if let Some(why) = &scanned.tail {
             report.cuts.push(format!("segment {id}: {why}"));
         }
@@ -92,47 +156,30 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
         store.segments.add(*id, seed, true);
         note_lane(&mut report.lanes, segment.header.lane, *id, &scanned);
     }
-    apply_deletes(store, pool, &found, &ends, &seen)
-        .await
-        .map_err(OpenError::io("read the segments again"))?;
+    apply_deletes(store, pool, heads, &seen).await.map_err(OpenError::io("read the segments again"))?;
 
     report.records = seen.records;
     let headroom = if report.damage.is_empty() { 0 } else { LSN_HEADROOM_AFTER_DAMAGE };
     store.index.advance_past(Lsn(seen.greatest_lsn.0 + headroom));
     store.index.drop_nameless();
-    report.swept_blobs =
-        sweep_blobs(store, &seen).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
     report.lanes.sort_by_key(|lane| lane.id);
-    Ok(report)
+    Ok(Loaded { report, seen })
 }
 
-/// Reads all heads, removes prepared files, gives the segments in order and the greatest number in use.
-async fn read_heads(
-    store: &Store,
-    pool: &Pool,
-    report: &mut Recovered,
-) -> Result<(BTreeMap<SegmentId, Found>, SegmentId), OpenError> {
+/// Reads the heads of all segments. `how` is how their files are opened.
+///
+/// # Errors
+/// What the disk gave, and `Refused` for a store that a later version wrote.
+pub async fn read_heads(store: &Store, pool: &Pool, how: Open) -> Result<Heads, OpenError> {
     let entries = store.disk.list(segment::DIRECTORY).await.map_err(OpenError::io("list the segments"))?;
-    let mut found = BTreeMap::new();
-    let mut greatest = SegmentId(0);
-    let mut removed = false;
+    let mut heads = Heads::default();
     for id in entries.iter().filter_map(|entry| segment::parse_name(&entry.name)) {
-        greatest = greatest.max(id);
-        let path = segment::path(id);
+        heads.greatest = heads.greatest.max(id);
         let doing = || OpenError::io(format!("read the head of segment {id}"));
-        let how = Open { write: true, direct: store.direct, ..Open::default() };
-        let file = store.disk.open(&path, how).await.map_err(doing())?;
+        let file = store.disk.open(&segment::path(id), how).await.map_err(doing())?;
         match scan::read_head(&file, pool, store.id, id).await {
-            Ok(SegmentHead::Blank) => {
-                drop(file);
-                store
-                    .disk
-                    .remove(&path)
-                    .await
-                    .map_err(OpenError::io(format!("remove the unused segment {id}")))?;
-                removed = true;
-            }
-            Ok(SegmentHead::Damaged(error)) => report.damage.push(Damage {
+            Ok(SegmentHead::Blank) => heads.blank.push(id),
+            Ok(SegmentHead::Damaged(error)) => heads.damage.push(Damage {
                 segment: id,
                 offset: 0,
                 what: format!(
@@ -140,8 +187,8 @@ async fn read_heads(
                 ),
             }),
             Ok(SegmentHead::Open { header, seal, damage }) => {
-                report.damage.extend(damage);
-                found.insert(id, Found { file, header: *header, seal });
+                heads.damage.extend(damage);
+                heads.segments.insert(id, Found { file, header: *header, seal });
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(OpenError::Refused(format!("{error}: a newer rhinobox wrote this store")));
@@ -149,35 +196,41 @@ async fn read_heads(
             Err(error) => return Err(doing()(error)),
         }
     }
-    if removed {
-        store
-            .disk
-            .sync_dir(segment::DIRECTORY)
-            .await
-            .map_err(OpenError::io("flush the segments' directory"))?;
-    }
-    Ok((found, greatest))
+    heads.find_ends();
+    Ok(heads)
 }
 
-/// Where segments end, as their seals or their successors' headers say.
-fn known_ends(found: &BTreeMap<SegmentId, Found>, report: &mut Recovered) -> HashMap<SegmentId, Predecessor> {
-    let mut ends = HashMap::new();
-    for (id, segment) in found {
-        if let Some(seal) = &segment.seal {
-            ends.insert(*id, Predecessor { segment: *id, end: seal.end, last_batch: seal.last_batch });
-        }
-        if let Some(before) = segment.header.predecessor {
-            ends.insert(before.segment, before);
-            if !found.contains_key(&before.segment) {
-                report.damage.push(Damage {
-                    segment: before.segment,
-                    offset: 0,
-                    what: format!("the segment is missing; segment {id} continues it"),
-                });
+impl Heads {
+    fn find_ends(&mut self) {
+        for (id, segment) in &self.segments {
+            if let Some(seal) = &segment.seal {
+                let end = Predecessor { segment: *id, end: seal.end, last_batch: seal.last_batch };
+                self.ends.insert(*id, end);
+            }
+            if let Some(before) = segment.header.predecessor {
+                self.ends.insert(before.segment, before);
+                if !self.segments.contains_key(&before.segment) {
+                    self.damage.push(Damage {
+                        segment: before.segment,
+                        offset: 0,
+                        what: format!("the segment is missing; segment {id} continues it"),
+                    });
+                }
             }
         }
     }
-    ends
+}
+
+/// Removes segments that were prepared and never used.
+async fn remove_blank(store: &Store, blank: &[SegmentId]) -> Result<(), OpenError> {
+    for id in blank {
+        let doing = || format!("remove the unused segment {id}");
+        store.disk.remove(&segment::path(*id)).await.map_err(OpenError::io(doing()))?;
+    }
+    if blank.is_empty() {
+        return Ok(());
+    }
+    store.disk.sync_dir(segment::DIRECTORY).await.map_err(OpenError::io("flush the segments' directory"))
 }
 
 fn replay(
@@ -238,12 +291,18 @@ fn replay(
 }
 
 /// Step 3.
-async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Scanned) -> io::Result<()> {
-    found.file.set_len(scanned.end).await?;
+async fn finish_segment(store: &Store, pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
+    found.file.set_len(seal.end).await?;
     found.file.sync_all().await?;
     let seed = found.header.nonce.seed(found.header.segment);
+    lane::write_seal(store, pool, &found.file, found.header.segment, seed, seal).await;
+    Ok(())
+}
+
+/// What the seal of a segment without one will say.
+fn seal_of(scanned: &Scanned) -> Seal {
     let lsns = scanned.batches.iter().filter(|batch| batch.header.records > 0);
-    let seal = Seal {
+    Seal {
         end: scanned.end,
         last_batch: scanned.last_batch,
         batches: scanned.batches.len() as u64,
@@ -251,9 +310,7 @@ async fn finish_segment(store: &Store, pool: &Pool, found: &Found, scanned: &Sca
         least_lsn: lsns.clone().map(|batch| batch.header.least_lsn).min().unwrap_or_default(),
         greatest_lsn: lsns.map(|batch| batch.header.greatest_lsn).max().unwrap_or_default(),
         sealed: clock::wall(),
-    };
-    lane::write_seal(store, pool, &found.file, found.header.segment, seed, &seal).await;
-    Ok(())
+    }
 }
 
 fn note_lane(lanes: &mut Vec<LaneStart>, id: LaneId, segment: SegmentId, scanned: &Scanned) {
@@ -267,18 +324,12 @@ fn note_lane(lanes: &mut Vec<LaneStart>, id: LaneId, segment: SegmentId, scanned
 
 /// Takes away what was deleted later than it was written. A second scan, made only where anything was deleted: the
 /// names of a deleted content are found by reading them.
-async fn apply_deletes(
-    store: &Store,
-    pool: &Pool,
-    found: &BTreeMap<SegmentId, Found>,
-    ends: &HashMap<SegmentId, Predecessor>,
-    seen: &Seen,
-) -> io::Result<()> {
+async fn apply_deletes(store: &Store, pool: &Pool, heads: &Heads, seen: &Seen) -> io::Result<()> {
     if seen.contents_deleted.is_empty() && seen.paths_deleted.is_empty() {
         return Ok(());
     }
-    for (id, segment) in found {
-        let scanned = scan::scan(&segment.file, pool, &segment.header, ends.get(id).copied()).await?;
+    for (id, segment) in &heads.segments {
+        let scanned = scan::scan(&segment.file, pool, &segment.header, heads.ends.get(id).copied()).await?;
         let seed = segment.header.nonce.seed(*id);
         for (position, _, record) in scanned.batches.iter().flat_map(|batch| batch.records(seed)) {
             let Ok(super::format::Record { lsn, body: Body::Name(name), .. }) = record else { continue };
@@ -298,28 +349,50 @@ async fn apply_deletes(
 }
 
 /// Removes the files of blobs that no live content names, and makes sure that no number is used again.
-async fn sweep_blobs(store: &Store, seen: &Seen) -> io::Result<usize> {
+async fn sweep_blobs(store: &Store, loaded: &Loaded) -> io::Result<usize> {
+    let files = blob_files(store, loaded).await?;
+    if let Some(missing) = files.missing_directories.first() {
+        let why = format!("the directory {missing} is missing: make it (its blobs, if it had any, are lost)");
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
+    for id in &files.unnamed {
+        store.disk.remove(&blob::path(*id)).await?;
+    }
+    store.set_next_blob_after(files.greatest);
+    Ok(files.unnamed.len())
+}
+
+/// Finds the files of blobs that no live content names. `loaded` is what filled the store's index.
+///
+/// # Errors
+/// What the disk gave.
+pub async fn blob_files(store: &Store, loaded: &Loaded) -> io::Result<BlobFiles> {
+    let named = &loaded.seen.blobs;
     let mut live = HashSet::new();
     store.index.for_each_content(|_, content| {
         if let Location::Large { record, .. } = content.location
-            && let Some(blob) = seen.blobs.get(&record)
+            && let Some(blob) = named.get(&record)
         {
             live.insert(*blob);
         }
     });
-    let mut swept = 0;
-    let mut greatest = seen.blobs.values().copied().max().unwrap_or_default();
+    let greatest = named.values().copied().max().unwrap_or_default();
+    let mut files = BlobFiles { greatest, ..BlobFiles::default() };
     for number in 0..=0xff_u64 {
         let directory = blob::directory(BlobId(number));
-        for entry in store.disk.list(&directory).await? {
-            let Some(id) = blob::parse_name(&entry.name) else { continue };
-            greatest = greatest.max(id);
+        let entries = match store.disk.list(&directory).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                files.missing_directories.push(directory);
+                continue;
+            }
+            result => result?,
+        };
+        for id in entries.iter().filter_map(|entry| blob::parse_name(&entry.name)) {
+            files.greatest = files.greatest.max(id);
             if !live.contains(&id) {
-                store.disk.remove(&blob::path(id)).await?;
-                swept += 1;
+                files.unnamed.push(id);
             }
         }
     }
-    store.set_next_blob_after(greatest);
-    Ok(swept)
+    Ok(files)
 }

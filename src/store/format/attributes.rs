@@ -79,6 +79,16 @@ impl Attributes {
         String::from_utf8_lossy(self.get(kind).unwrap_or_default())
     }
 
+    /// Every attribute in order, its type as a number: it may be one this build does not know.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (number, value, after) = split_field(rest)?;
+            rest = after;
+            Some((number, value))
+        })
+    }
+
     /// The encoded list.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
