@@ -13,7 +13,9 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/rhinobox-demo.XXXXXX")"
 daemon=
 trap 'if [ -n "$daemon" ]; then kill "$daemon" 2>/dev/null || true; wait "$daemon" || true; fi; rm -rf "$work"' EXIT
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { echo "demo: $*" >&2; exit 1; }
 for tool in curl python3; do
     command -v "$tool" >/dev/null || fail "$tool is missing; scripts/setup-tests.sh installs it"
