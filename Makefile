@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Settings for `make run`, as flags of `rhinobox serve`.
+# For `make run`: settings, as flags of `rhinobox serve`. For `make bench`: its own flags.
 ARGS ?=
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
@@ -56,11 +56,11 @@ deny: | toolchain ## Check the dependencies: bans, licences, sources
 	$(CARGO) deny --all-features check bans licenses sources
 
 .PHONY: bench
-bench: | toolchain ## Measure a release daemon over loopback and print one table
-	$(CARGO) bench --bench end_to_end
+bench: | toolchain ## Measure a release daemon over loopback and print one table (ARGS="--rows 10k-c1 --seconds 2" for a part)
+	$(CARGO) bench --bench end_to_end -- $(ARGS)
 
 .PHONY: soak
-soak: | toolchain ## Cut the power of simulated machines SEEDS times (20000)
+soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=20000)
 	RHINOBOX_SOAK_SEEDS=$(SEEDS) $(CARGO) test --release --test crash_safety -- --nocapture
 
 .PHONY: clean
