@@ -10,8 +10,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
-# The python that has `requests`; scripts/setup-tests.sh writes it. Tests that need it fail in words without.
-export RHINOBOX_TEST_PYTHON ?= $(abspath $(TARGET))/test-tools/python3
+# Where scripts/setup-tests.sh leaves a python3 that has `requests`.
+TEST_TOOLS := $(abspath $(TARGET))/test-tools
 
 .PHONY: help
 help: ## List the targets (the default)
@@ -32,7 +32,7 @@ demo: build ## Upload real media to a fresh daemon, download everything again an
 .PHONY: test
 test: | toolchain ## Install what the tests need and run them all
 	scripts/setup-tests.sh "$(TARGET)"
-	$(CARGO) test --no-fail-fast
+	PATH="$(TEST_TOOLS):$$PATH" $(CARGO) test --no-fail-fast
 
 .PHONY: check
 check: ## The gate: format, lints, tests, documentation, dependencies

@@ -1,12 +1,11 @@
 #!/bin/bash
 # Gets what the tests need beyond Rust, and only what is missing: `setup-tests.sh [TARGET]`.
 #
-#   curl               a client that people really use
-#   python3, requests  another one
-#   mkfs.ext4, mkfs.xfs  small volumes that can be filled up
+#   curl, python3 with requests   clients that people really use
+#   mkfs.ext4                     a small volume that can be filled up
 #
 # Debian packages are installed when this runs as root; what could not be had is said in a sentence. The python with
-# `requests` is left as TARGET/test-tools/python3.
+# `requests` is left as TARGET/test-tools/python3, which `make test` puts first on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="${1:-target}/test-tools"
@@ -19,7 +18,6 @@ packages=()
 has curl || packages+=(curl)
 has python3 || packages+=(python3)
 has mkfs.ext4 || packages+=(e2fsprogs)
-has mkfs.xfs || packages+=(xfsprogs)
 
 # The first python that has requests.
 find_python() {
@@ -62,11 +60,11 @@ else
 fi
 
 missing=()
-for tool in curl python3 mkfs.ext4 mkfs.xfs; do
+for tool in curl python3 mkfs.ext4; do
     has "$tool" || missing+=("$tool")
 done
 find_python >/dev/null || missing+=("the python package requests")
 if [ "${#missing[@]}" -gt 0 ]; then
     printf -v list '%s, ' "${missing[@]}"
-    say "missing: ${list%, }; the tests that need them will say so"
+    say "missing: ${list%, }; the tests that need them are skipped, and say so"
 fi
