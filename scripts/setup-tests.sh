@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="${1:-target}/test-tools"
 mkdir -p "$tools"
+tools="$(cd "$tools" && pwd)"
 
 has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 say() { echo "setup-tests: $*"; }
@@ -22,7 +23,7 @@ has mkfs.ext4 || packages+=(e2fsprogs)
 # The first python that has requests.
 find_python() {
     local python
-    for python in python3 /usr/bin/python3 "$PWD/$tools/venv/bin/python3"; do
+    for python in python3 /usr/bin/python3 "$tools/venv/bin/python3"; do
         if command -v "$python" >/dev/null && "$python" -c 'import requests' 2>/dev/null; then
             "$python" -c 'import sys; print(sys.executable)'
             return
