@@ -73,8 +73,9 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * MIB as u64;
 pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 /// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
-/// Shards of the index. Many times the cores, so that two rarely meet.
-pub const INDEX_SHARDS: usize = 256;
+/// Shards of the index. Many times the cores, so that two rarely meet, and that a table grows in milliseconds;
+/// few enough that at a million files each is large enough for huge pages.
+pub const INDEX_SHARDS: usize = 128;
 /// Segment files held open for reading.
 pub const OPEN_SEGMENTS_MAX: usize = 512;
 /// Blob files held open for reading.
@@ -97,7 +98,7 @@ pub const PROVISION_RETRY_MS: u64 = 500;
 pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
 /// The FORMAT file.
 pub const FORMAT_FILE_BYTES_MAX: usize = 4 * KIB;
-/// Durable writes timed each way when the flush method is probed: a median that holds, in a few milliseconds.
+/// Durable writes timed each way when the flush method is probed: a quartile that holds, in a few milliseconds.
 pub const PROBE_WRITES: usize = 31;
 /// Numbers left out after damage: the unreadable records may have had the latest.
 pub const LSN_HEADROOM_AFTER_DAMAGE: u64 = 1 << 32;

@@ -120,6 +120,9 @@ async fn verify(store: Arc<Store>, pool: Pool) -> Result<Report, Failed> {
     for id in &heads.blank {
         report.notes.add(format_args!("{} was prepared and never used", segment::path(*id)));
     }
+    for path in &heads.unfinished {
+        report.notes.add(format_args!("{path} was being prepared"));
+    }
     let mut bad_payloads = Vec::new();
     let loaded = recovery::load(&store, &pool, &heads, async |segment, scanned| {
         segments::check(&pool, segment, scanned, &heads, &mut report, &mut bad_payloads).await
@@ -136,7 +139,9 @@ async fn verify(store: Arc<Store>, pool: Pool) -> Result<Report, Failed> {
     let files = recovery::blob_files(&store, &loaded).await?;
     for id in &files.unnamed {
         let path = blob::path(*id);
-        report.notes.add(format_args!("{path} is a blob that nothing names; the next start removes it"));
+        let fate =
+            if loaded.report.damage.is_empty() { "removes it" } else { "keeps it, as there is damage" };
+        report.notes.add(format_args!("{path} is a blob that nothing names; the next start {fate}"));
     }
     if let Some(first) = files.missing_directories.first() {
         let count = files.missing_directories.len();

@@ -7,7 +7,7 @@ use super::FlushMethod;
 use super::blob;
 use super::error::OpenError;
 use super::format::VERSION;
-use super::segment;
+use super::{scan, segment};
 use crate::base::crc::Seed;
 use crate::base::ids::StoreId;
 use crate::limits::FORMAT_FILE_BYTES_MAX;
@@ -90,7 +90,8 @@ pub async fn identify(disk: &Disk, pool: &Pool) -> Result<Option<Identity>, Open
     if has(FORMAT_FILE) {
         let doing = "read the FORMAT file of the data directory";
         let file = disk.open(FORMAT_FILE, Open::default()).await.map_err(OpenError::io(doing))?;
-        let (result, buffer) = file.read_at(pool.take(FORMAT_FILE_BYTES_MAX), FORMAT_FILE_BYTES_MAX, 0).await;
+        let buffer = pool.take(FORMAT_FILE_BYTES_MAX);
+        let (result, buffer) = scan::read_up_to(&file, buffer, FORMAT_FILE_BYTES_MAX, 0).await;
         result.map_err(OpenError::io(doing))?;
         let text = String::from_utf8_lossy(buffer.as_slice());
         return match Identity::decode(&text) {

@@ -345,16 +345,14 @@ async fn seal(store: &Store, pool: &Pool, open: OpenSegment, last_batch: BatchSe
         greatest_lsn,
         sealed: clock::wall(),
     };
-    write_seal(store, pool, &open.file, open.id, open.seed, &seal).await;
+    write_seal(pool, (open.id, &open.file, store.dsync()), open.seed, &seal).await;
     store.segments.mark_sealed(open.id);
 }
 
-/// Writes and flushes a seal; see [`seal`].
+/// Writes and flushes a seal; see [`seal`]. The flag says whether what is written to the file is durable at once.
 pub(super) async fn write_seal(
-    store: &Store,
     pool: &Pool,
-    file: &File,
-    id: SegmentId,
+    (id, file, dsync): (SegmentId, &File, bool),
     seed: Seed,
     seal: &Seal,
 ) {
@@ -364,7 +362,7 @@ pub(super) async fn write_seal(
     buffer.as_mut_slice()[..SEAL_BYTES].copy_from_slice(&seal.encode(seed));
     let (result, _buffer) = file.write_all_at(buffer, 0..BLOCK_BYTES, SEAL_OFFSET).await;
     let result = match result {
-        Ok(()) if !store.dsync() => file.sync_data().await,
+        Ok(()) if !dsync => file.sync_data().await,
         other => other,
     };
     if let Err(error) = result {

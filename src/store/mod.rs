@@ -158,6 +158,10 @@ impl Store {
     /// See [`OpenError`]. Nothing was changed if it is `Refused`.
     pub async fn open(disk: Disk, pool: &Pool, choices: Choices) -> Result<(Arc<Store>, Opened), OpenError> {
         let known = dir::identify(&disk, pool).await?;
+        if known.is_some() {
+            // A store whose maker was killed may not have its names on the disk yet.
+            disk.sync_dir("").await.map_err(OpenError::io("flush the data directory"))?;
+        }
         let alignment = disk.direct_alignment().await.map_err(OpenError::io("ask for direct I/O"))?;
         let direct = alignment.is_some_and(|(memory, offset)| memory <= BLOCK_BYTES && offset <= BLOCK_BYTES);
         disk.create_dir("state").await.map_err(OpenError::io("make the store's directories"))?;

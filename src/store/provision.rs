@@ -1,7 +1,8 @@
 //! The next segment of a lane, made ready before it is needed: created, filled with zeros, flushed, its
 //! name durable. A durable write into written zeros costs less than half of one into merely allocated space.
 //!
-//! Always: at most one prepared segment waits for a lane; a prepared file's header block is all zeros.
+//! Always: at most one prepared segment waits for a lane; a file that has a segment's name is zeros throughout
+//! until its lane writes the header. While it is filled it has another name: what new blocks hold is not promised.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -63,13 +64,15 @@ impl Provisioner {
     /// The next segment, once it is ready; `None` while the disk is full.
     pub async fn take(&self) -> Option<Prepared> {
         loop {
-            match std::mem::replace(&mut *self.state.borrow_mut(), State::Preparing) {
+            // A statement of its own: as the head of the match the borrow would last through its arms.
+            let state = self.state.replace(State::Preparing);
+            match state {
                 State::Ready(prepared) => {
                     self.changed.notify();
                     return Some(prepared);
                 }
                 State::NoSpace => {
-                    *self.state.borrow_mut() = State::NoSpace;
+                    self.state.replace(State::NoSpace);
                     return None;
                 }
                 State::Preparing => {}
@@ -103,7 +106,7 @@ impl Provisioner {
             }
             match prepare(store, pool, &self.stopped).await {
                 Ok(prepared) => {
-                    *self.state.borrow_mut() = State::Ready(prepared);
+                    self.state.replace(State::Ready(prepared));
                     self.changed.notify();
                 }
                 Err(_) if self.stopped.get() => return,
@@ -112,7 +115,7 @@ impl Provisioner {
                         tracing::error!(%error, "a segment could not be prepared; uploads are refused until one can");
                     }
                     // Uploads are refused, not queued, until there is space again.
-                    *self.state.borrow_mut() = State::NoSpace;
+                    self.state.replace(State::NoSpace);
                     self.changed.notify();
                     clock::sleep(Duration::from_millis(PROVISION_RETRY_MS)).await;
                 }
@@ -133,29 +136,30 @@ async fn discard(store: &Store, prepared: Prepared) {
 async fn prepare(store: &Store, pool: &Pool, stopped: &Cell<bool>) -> io::Result<Prepared> {
     let id = store.next_segment();
     let size = store.options.segment_bytes;
-    let path = segment::path(id);
-    let result = fill(store, pool, &path, size, stopped).await;
-    match result {
-        Ok(()) => {
-            let dsync = store.dsync();
-            let file = store
-                .disk
-                .open(&path, Open { write: true, direct: store.direct, dsync, create_new: false })
-                .await?;
-            Ok(Prepared { id, file, size })
-        }
+    let (path, unfinished) = (segment::path(id), segment::unfinished_path(id));
+    match fill(store, pool, &unfinished, &path, size, stopped).await {
+        Ok(file) => Ok(Prepared { id, file, size }),
         Err(error) => {
-            // Gives back what was taken; if that fails too, the next start does it.
-            let _already_failing = store.disk.remove(&path).await;
+            // Gives back what was taken, whichever name it has; if that fails too, the next start does it.
+            for path in [unfinished, path] {
+                let _already_failing = store.disk.remove(&path).await;
+            }
             Err(error)
         }
     }
 }
 
-/// Creates the file, writes zeros, flushes it and then its name.
-async fn fill(store: &Store, pool: &Pool, path: &str, size: u64, stopped: &Cell<bool>) -> io::Result<()> {
+/// Creates the file, writes zeros, flushes it, gives it its name and flushes that.
+async fn fill(
+    store: &Store,
+    pool: &Pool,
+    unfinished: &str,
+    path: &str,
+    size: u64,
+    stopped: &Cell<bool>,
+) -> io::Result<File> {
     let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
-    let file = store.disk.open(path, how).await?;
+    let file = store.disk.open(unfinished, how).await?;
     file.allocate(size).await?;
     let mut zeros = pool.take(ZERO_WRITE_BYTES);
     zeros.set_len(ZERO_WRITE_BYTES);
@@ -172,5 +176,7 @@ async fn fill(store: &Store, pool: &Pool, path: &str, size: u64, stopped: &Cell<
         offset += len as u64;
     }
     file.sync_all().await?;
-    store.disk.sync_dir(segment::DIRECTORY).await
+    store.disk.rename(unfinished, path).await?;
+    store.disk.sync_dir(segment::DIRECTORY).await?;
+    store.disk.open(path, Open { create_new: false, dsync: store.dsync(), ..how }).await
 }

@@ -6,7 +6,7 @@ use super::error::ReadError;
 use super::format::record::ENTRY_HEAD_BYTES;
 use super::format::{Attributes, Body, Record};
 use super::index::{Location, Place};
-use super::{Store, blob};
+use super::{Store, blob, scan};
 use crate::base::crc::Seed;
 use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn};
@@ -168,8 +168,9 @@ async fn read_window(file: &File, pool: &Pool, offset: u64, len: usize) -> Resul
     let end = align_up(offset + len as u64, block);
     let span = usize::try_from(end - start).expect("windows are far below 4 GiB");
     let buffer: Buffer = pool.take(span);
-    let (result, buffer) = file.read_at(buffer, span, start).await;
-    let have = result.map_err(ReadError::from)?;
+    let (result, buffer) = scan::read_up_to(file, buffer, span, start).await;
+    result.map_err(ReadError::from)?;
+    let have = buffer.len();
     let skip = usize::try_from(offset - start).expect("less than a block");
     let bytes = buffer.freeze();
     if have <= skip {

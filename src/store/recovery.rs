@@ -7,10 +7,10 @@
 //! 1. read the head of every segment;
 //! 2. scan every segment, enter its records into the index, note what is damaged; apply deletes, drop contents
 //!    without a name. Whatever this build must refuse has shown by now, and nothing was changed;
-//! 3. remove segments that were prepared and never used; of a segment without a seal: cut what was never
+//! 3. remove segments that were prepared, in part or wholly, and never used; of a segment without a seal: cut what was never
 //!    acknowledged, flush the rest (a page read back may never have reached the disk), seal it. Nothing is ever
 //!    appended to it again;
-//! 4. sweep blob files that no record names;
+//! 4. sweep blob files that no record names (unless there is damage);
 //! 5. only now may anyone read or deduplicate against what was found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -66,6 +66,8 @@ pub struct Heads {
     pub ends: HashMap<SegmentId, Predecessor>,
     /// Files that were prepared and never used.
     pub blank: Vec<SegmentId>,
+    /// Paths of files that were being prepared.
+    pub unfinished: Vec<String>,
     /// The greatest number in use.
     pub greatest: SegmentId,
     /// Heads that cannot be read, and segments that are missing.
@@ -117,10 +119,10 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
         Ok(())
     })
     .await?;
-    remove_blank(store, &heads.blank).await?;
+    remove_unused(store, &heads).await?;
     for (id, seal) in seals {
         let doing = OpenError::io(format!("cut and flush segment {id}"));
-        finish_segment(store, pool, &heads.segments[&id], &seal).await.map_err(doing)?;
+        finish_segment(pool, &heads.segments[&id], &seal).await.map_err(doing)?;
     }
     loaded.report.swept_blobs =
         sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
@@ -173,6 +175,8 @@ pub async fn load(
 pub async fn read_heads(store: &Store, pool: &Pool, how: Open) -> Result<Heads, OpenError> {
     let entries = store.disk.list(segment::DIRECTORY).await.map_err(OpenError::io("list the segments"))?;
     let mut heads = Heads::default();
+    let unfinished = entries.iter().filter(|entry| segment::is_unfinished(&entry.name));
+    heads.unfinished = unfinished.map(|entry| format!("{}/{}", segment::DIRECTORY, entry.name)).collect();
     for id in entries.iter().filter_map(|entry| segment::parse_name(&entry.name)) {
         heads.greatest = heads.greatest.max(id);
         let doing = || OpenError::io(format!("read the head of segment {id}"));
@@ -221,13 +225,14 @@ impl Heads {
     }
 }
 
-/// Removes segments that were prepared and never used.
-async fn remove_blank(store: &Store, blank: &[SegmentId]) -> Result<(), OpenError> {
-    for id in blank {
-        let doing = || format!("remove the unused segment {id}");
-        store.disk.remove(&segment::path(*id)).await.map_err(OpenError::io(doing()))?;
+/// Removes segments that were prepared, in part or wholly, and never used.
+async fn remove_unused(store: &Store, heads: &Heads) -> Result<(), OpenError> {
+    let blank = heads.blank.iter().map(|id| segment::path(*id));
+    let unused: Vec<String> = heads.unfinished.iter().cloned().chain(blank).collect();
+    for path in &unused {
+        store.disk.remove(path).await.map_err(OpenError::io(format!("remove the unused {path}")))?;
     }
-    if blank.is_empty() {
+    if unused.is_empty() {
         return Ok(());
     }
     store.disk.sync_dir(segment::DIRECTORY).await.map_err(OpenError::io("flush the segments' directory"))
@@ -291,11 +296,11 @@ fn replay(
 }
 
 /// Step 3.
-async fn finish_segment(store: &Store, pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
+async fn finish_segment(pool: &Pool, found: &Found, seal: &Seal) -> io::Result<()> {
     found.file.set_len(seal.end).await?;
     found.file.sync_all().await?;
     let seed = found.header.nonce.seed(found.header.segment);
-    lane::write_seal(store, pool, &found.file, found.header.segment, seed, seal).await;
+    lane::write_seal(pool, (found.header.segment, &found.file, false), seed, seal).await;
     Ok(())
 }
 
@@ -348,17 +353,22 @@ async fn apply_deletes(store: &Store, pool: &Pool, heads: &Heads, seen: &Seen) -
     Ok(())
 }
 
-/// Removes the files of blobs that no live content names, and makes sure that no number is used again.
+/// Removes the files of blobs that no live content names, where that may be known, and makes sure that no number
+/// is used again.
 async fn sweep_blobs(store: &Store, loaded: &Loaded) -> io::Result<usize> {
     let files = blob_files(store, loaded).await?;
     if let Some(missing) = files.missing_directories.first() {
         let why = format!("the directory {missing} is missing: make it (its blobs, if it had any, are lost)");
         return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
+    store.set_next_blob_after(files.greatest);
+    // A record that cannot be read may name any of them, or be the name that keeps its content.
+    if !loaded.report.damage.is_empty() {
+        return Ok(0);
+    }
     for id in &files.unnamed {
         store.disk.remove(&blob::path(*id)).await?;
     }
-    store.set_next_blob_after(files.greatest);
     Ok(files.unnamed.len())
 }
 

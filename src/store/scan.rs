@@ -90,7 +90,7 @@ pub async fn read_head(
     segment: SegmentId,
 ) -> io::Result<SegmentHead> {
     let wanted = usize::try_from(FIRST_BATCH_OFFSET).expect("four blocks");
-    let (result, buffer) = file.read_at(pool.take(wanted), wanted, 0).await;
+    let (result, buffer) = read_up_to(file, pool.take(wanted), wanted, 0).await;
     result?;
     let bytes = buffer.as_slice();
     let part = |offset: u64, len: usize| {
@@ -302,6 +302,19 @@ async fn first_fault(window: &mut Window<'_>, batch: &FoundBatch, seed: Seed) ->
     Ok(None)
 }
 
+/// Reads `len` bytes at `offset`, or as many as there are up to the end of the file. One read may bring fewer for
+/// other reasons, and here a file that seems to end is one that is cut.
+///
+/// # Errors
+/// What the disk gave.
+pub async fn read_up_to(file: &File, buffer: Buffer, len: usize, offset: u64) -> (io::Result<()>, Buffer) {
+    let (result, buffer) = file.read_exact_at(buffer, len, offset).await;
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => (Ok(()), buffer),
+        other => (other, buffer),
+    }
+}
+
 /// A sliding view of a file.
 pub struct Window<'a> {
     file: &'a File,
@@ -333,7 +346,7 @@ impl<'a> Window<'a> {
                 Some(buffer) if buffer.capacity() >= span => buffer,
                 _ => self.pool.take(span),
             };
-            let (result, buffer) = self.file.read_at(buffer, span, start).await;
+            let (result, buffer) = read_up_to(self.file, buffer, span, start).await;
             result?;
             self.start = start;
             self.buffer = Some(buffer);

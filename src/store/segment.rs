@@ -22,6 +22,18 @@ pub fn path(segment: SegmentId) -> String {
     format!("{DIRECTORY}/{segment}.seg")
 }
 
+/// Where a segment's file is filled with zeros before it gets its name.
+#[must_use]
+pub fn unfinished_path(segment: SegmentId) -> String {
+    format!("{DIRECTORY}/{segment}.new")
+}
+
+/// Whether a file of this name was being filled when its process ended.
+#[must_use]
+pub fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(".new").is_some_and(|digits| digits.len() == 8 && is_hex(digits))
+}
+
 /// The segment whose file has this name.
 #[must_use]
 pub fn parse_name(name: &str) -> Option<SegmentId> {

@@ -1,5 +1,7 @@
 //! Every structure of the format with fixed numbers, and the bytes that are committed for it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;

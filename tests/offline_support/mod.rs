@@ -1,5 +1,7 @@
 //! Stores to try the offline commands on: made by real uploads on a real core, changed byte by byte, compared.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;

@@ -9,6 +9,7 @@ use super::{Index, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
+use crate::runtime::huge::HugePages;
 use crate::runtime::sync::oneshot;
 
 /// Where a content is.
@@ -211,9 +212,8 @@ impl Entry {
     }
 }
 
-#[derive(Default)]
 struct Shard {
-    entries: HashTable<Entry>,
+    entries: HashTable<Entry, HugePages>,
     /// Names beyond the first. Few contents have any.
     more_names: HashMap<Digest, Vec<Place>>,
     /// Claims in force, each with those who wait for its end.
@@ -222,6 +222,15 @@ struct Shard {
 }
 
 impl Shard {
+    fn new() -> Shard {
+        Shard {
+            entries: HashTable::new_in(HugePages),
+            more_names: HashMap::new(),
+            claims: HashMap::new(),
+            inline_bytes: 0,
+        }
+    }
+
     fn find(&self, hash: u64, digest: &Digest) -> Option<&Entry> {
         self.entries.find(hash, |entry| entry.digest == *digest)
     }
@@ -240,7 +249,7 @@ pub(super) struct Contents {
 impl Contents {
     pub(super) fn new() -> Contents {
         let secret = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8) | 1;
-        Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::default()).collect(), secret }
+        Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new())).collect(), secret }
     }
 
     fn hash(&self, digest: &Digest) -> u64 {
@@ -389,7 +398,12 @@ fn mix(digest: &Digest, secret: u64) -> u64 {
     u64::try_from(high ^ low).expect("both halves have 64 bits")
 }
 
-fn entry_or_new(entries: &mut HashTable<Entry>, hash: u64, digest: Digest, secret: u64) -> &mut Entry {
+fn entry_or_new(
+    entries: &mut HashTable<Entry, HugePages>,
+    hash: u64,
+    digest: Digest,
+    secret: u64,
+) -> &mut Entry {
     entries
         .entry(hash, |entry| entry.digest == digest, |entry| mix(&entry.digest, secret))
         .or_insert_with(|| Entry::new(digest))

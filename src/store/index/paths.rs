@@ -11,6 +11,7 @@ use super::{Index, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
+use crate::runtime::huge::HugePages;
 
 /// A path as the index knows it: half of a SHA-256, so that two paths never share one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -117,14 +118,17 @@ impl Entry {
     }
 }
 
-#[derive(Default)]
 struct Shard {
-    entries: HashTable<Entry>,
+    entries: HashTable<Entry, HugePages>,
     /// Paths with a name on its way to the log: what they will mean, and how many are on their way.
     pending: HashMap<PathKey, (Digest, u32)>,
 }
 
 impl Shard {
+    fn new() -> Shard {
+        Shard { entries: HashTable::new_in(HugePages), pending: HashMap::new() }
+    }
+
     fn find(&self, key: PathKey) -> Option<&Entry> {
         let halves = halves(key);
         self.entries.find(key.low(), |entry| entry.key == halves)
@@ -138,7 +142,7 @@ pub(super) struct Paths {
 
 impl Paths {
     pub(super) fn new() -> Paths {
-        let shards = (0..INDEX_SHARDS).map(|_| Mutex::default()).collect();
+        let shards = (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new())).collect();
         Paths { shards, fingerprints: RandomState::new() }
     }
 

@@ -1,1 +1,258 @@
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
+use super::*;
+
+/// A file's worth of made-up facts.
+fn digest(n: u8) -> Digest {
+    Digest::of(&[n])
+}
+
+fn key(path: &str) -> PathKey {
+    PathKey::new(0, path.as_bytes())
+}
+
+fn place(offset: u32) -> Place {
+    Place { segment: SegmentId(1), offset }
+}
+
+fn inline(offset: u32) -> Location {
+    Location::Inline { segment: SegmentId(1), offset, len: 100, crc: 7 }
+}
+
+fn fresh(index: &Arc<Index>, digest: Digest) -> ClaimGuard {
+    match index.claim(digest) {
+        Claim::Fresh(guard) => guard,
+        Claim::Stored(content) => panic!("stored: {content:?}"),
+        Claim::Pending(_) => panic!("somebody has claimed it"),
+    }
+}
+
+fn ticket(index: &Arc<Index>, digest: Digest) -> Ticket {
+    match index.claim(digest) {
+        Claim::Pending(ticket) => ticket,
+        _ => panic!("nobody has claimed it"),
+    }
+}
+
+/// Counts wake-ups.
+#[derive(Default)]
+struct Bell(AtomicU32);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_highest_number_wins_in_whatever_order_puts_and_names_are_replayed() {
+    let (old, new) = (digest(1), digest(2));
+    // Two puts of one content, and a path that means first the one content and then the other.
+    type Step = fn(&Index, Digest, Digest);
+    let steps: [Step; 5] = [
+        |index, old, _| index.replay_content(old, Lsn(1), inline(10)),
+        |index, old, _| index.replay_content(old, Lsn(5), inline(50)),
+        |index, _, new| index.replay_content(new, Lsn(3), inline(30)),
+        |index, old, _| index.replay_name(key("a"), Lsn(2), place(2), &old, 2),
+        |index, old, _| index.replay_name(key("a"), Lsn(4), place(4), &old, 4),
+    ];
+    for order in permutations(steps.len()) {
+        let index = Index::new();
+        order.iter().for_each(|step| steps[*step](&index, old, new));
+        let content = index.content(&old).unwrap();
+        assert_eq!(
+            (content.lsn, content.location, content.damaged),
+            (Lsn(5), inline(50), false),
+            "{order:?}"
+        );
+        assert_eq!(index.path(key("a")), Some(place(4)), "{order:?}");
+        assert_eq!(index.names(&old), [place(4)], "{order:?}");
+        assert_eq!(index.names(&new), [], "{order:?}");
+        assert_eq!(index.drop_nameless(), [], "neither has a file of its own");
+        assert_eq!(index.content(&new), None, "{order:?}: nobody has named it");
+        let usage = index.usage();
+        assert_eq!((usage.contents, usage.names, usage.content_bytes), (1, 1, 100), "{order:?}");
+    }
+}
+
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = permutations(n - 1);
+    let with = |order: &Vec<usize>, at: usize| {
+        let mut longer = order.clone();
+        longer.insert(at, n - 1);
+        longer
+    };
+    shorter.iter().flat_map(|order| (0..n).map(move |at| with(order, at))).collect()
+}
+
+#[test]
+fn names_are_linked_and_unlinked_and_the_first_is_followed_by_the_next() {
+    let index = Index::new();
+    let content = digest(1);
+    index.replay_content(content, Lsn(1), inline(0));
+    for (n, path) in [(2, "a"), (3, "b"), (4, "c")] {
+        index.replay_name(key(path), Lsn(n.into()), place(n), &content, n.into());
+    }
+    assert_eq!(index.names(&content), [place(2), place(3), place(4)]);
+    index.replay_name(key("b"), Lsn(9), place(9), &content, 9);
+    assert_eq!(index.names(&content), [place(2), place(9), place(4)], "b has new attributes");
+    index.remove_name(key("b"), place(3), &content);
+    assert_eq!(index.path(key("b")), Some(place(9)), "the record at 3 is not b's name any more");
+    index.remove_name(key("a"), place(2), &content);
+    assert_eq!((index.path(key("a")), index.names(&content)), (None, vec![place(9), place(4)]));
+    assert_eq!(index.content(&content).unwrap().first_name, Some(place(9)));
+    index.remove_name(key("c"), place(4), &content);
+    index.remove_name(key("b"), place(9), &content);
+    assert_eq!(index.names(&content), []);
+    assert_eq!(index.usage().names, 0);
+}
+
+#[test]
+fn a_delete_takes_what_is_older_and_leaves_what_was_sent_again() {
+    let index = Index::new();
+    let content = digest(1);
+    index.replay_content(content, Lsn(5), inline(0));
+    index.remove_content(&content, Lsn(5));
+    assert!(index.content(&content).is_some(), "not older");
+    index.remove_content(&content, Lsn(6));
+    assert_eq!(index.content(&content), None);
+    assert_eq!(index.usage().content_bytes, 0);
+}
+
+#[test]
+fn a_nameless_blob_is_dropped_and_told_with_its_record() {
+    let index = Index::new();
+    let location = Location::Large { record: place(70), entry_len: 200 };
+    index.replay_content(digest(1), Lsn(1), location);
+    assert_eq!(index.content(&digest(1)).unwrap().location, location);
+    assert_eq!(index.drop_nameless(), [place(70)]);
+    assert_eq!(index.content(&digest(1)), None);
+}
+
+#[test]
+fn a_path_is_bound_once_is_the_same_again_and_never_changes_its_bytes() {
+    let index = Index::new();
+    let (one, other) = (digest(1), digest(2));
+    let Bind::Write(first) = index.bind(key("a"), one, 11) else { panic!("it is free") };
+    let Bind::Write(second) = index.bind(key("a"), one, 12) else { panic!("of the same content") };
+    assert!(matches!(index.bind(key("a"), other, 13), Bind::Taken));
+    assert!(first.lsn() < second.lsn());
+    // The later wins, though it is flushed first.
+    second.publish(place(20));
+    first.publish(place(10));
+    assert_eq!((index.path(key("a")), index.names(&one)), (Some(place(20)), vec![place(20)]));
+    assert!(matches!(index.bind(key("a"), one, 12), Bind::Same));
+    assert!(matches!(index.bind(key("a"), one, 99), Bind::Different(at) if at == place(20)));
+    let Bind::Write(renewed) = index.rebind(key("a"), one, 99) else { panic!("its attributes change") };
+    renewed.publish(place(30));
+    assert_eq!(index.names(&one), [place(30)]);
+}
+
+#[test]
+fn a_wish_that_is_dropped_is_forgotten() {
+    let index = Index::new();
+    let Bind::Write(guard) = index.bind(key("a"), digest(1), 1) else { panic!("it is free") };
+    drop(guard);
+    assert_eq!(index.path(key("a")), None);
+    assert!(matches!(index.bind(key("a"), digest(2), 2), Bind::Write(_)));
+}
+
+#[test]
+fn a_claim_that_is_dropped_wakes_all_who_wait_and_the_next_one_claims() {
+    let index = Index::new();
+    let guard = fresh(&index, digest(1));
+    let tickets = [ticket(&index, digest(1)), ticket(&index, digest(1))];
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(bell.clone());
+    let [one, two] = tickets;
+    let (mut one, mut two) = (pin!(one.ended()), pin!(two.ended()));
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!((one.as_mut().poll(&mut cx), two.as_mut().poll(&mut cx)), (Poll::Pending, Poll::Pending));
+    let first = guard.lsn();
+    drop(guard);
+    assert_eq!(bell.0.load(Ordering::Relaxed), 2);
+    assert_eq!((one.as_mut().poll(&mut cx), two.as_mut().poll(&mut cx)), (Poll::Ready(()), Poll::Ready(())));
+    assert_eq!(index.content(&digest(1)), None);
+    let next = fresh(&index, digest(1));
+    assert!(next.lsn() > first, "a number is never drawn twice");
+    let waiting = ticket(&index, digest(1));
+    next.publish(inline(5));
+    assert_eq!(pin!(waiting.ended()).poll(&mut cx), Poll::Ready(()));
+    assert!(matches!(index.claim(digest(1)), Claim::Stored(content) if content.location == inline(5)));
+}
+
+#[test]
+fn a_damaged_copy_is_claimed_anew_and_healed_and_a_late_mark_harms_nothing() {
+    let index = Index::new();
+    fresh(&index, digest(1)).publish(inline(1));
+    let bad = index.content(&digest(1)).unwrap().lsn;
+    index.mark_damaged(&digest(1), bad);
+    assert!(index.content(&digest(1)).unwrap().damaged);
+    fresh(&index, digest(1)).publish(inline(2));
+    // A reader that began before noticed only now.
+    index.mark_damaged(&digest(1), bad);
+    let healed = index.content(&digest(1)).unwrap();
+    assert_eq!((healed.damaged, healed.location), (false, inline(2)));
+    assert_eq!(index.usage().content_bytes, 100);
+}
+
+#[test]
+fn a_name_without_its_content_counts_as_damaged_until_that_is_sent_again() {
+    let index = Index::new();
+    index.replay_name(key("a"), Lsn(2), place(2), &digest(1), 1);
+    index.drop_nameless();
+    assert!(index.content(&digest(1)).unwrap().damaged);
+    index.advance_past(Lsn(2));
+    let guard = fresh(&index, digest(1));
+    assert_eq!(guard.lsn(), Lsn(3));
+    guard.publish(inline(9));
+    let healed = index.content(&digest(1)).unwrap();
+    assert_eq!((healed.damaged, healed.first_name), (false, Some(place(2))));
+}
+
+#[test]
+fn many_threads_that_claim_the_same_contents_store_each_once() {
+    const THREADS: usize = 4;
+    const CONTENTS: u32 = 2_000;
+    let index = Index::new();
+    let stored = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (index, stored) = (&index, &stored);
+            scope.spawn(move || {
+                for n in 0..CONTENTS {
+                    let digest = Digest::of(&n.to_le_bytes());
+                    loop {
+                        match index.claim(digest) {
+                            // Now and then a claimant dies.
+                            Claim::Fresh(guard) if (n as usize + thread) % 7 == 0 => {
+                                drop(guard);
+                                std::thread::yield_now();
+                                if thread > 0 {
+                                    break;
+                                }
+                                let Claim::Fresh(guard) = index.claim(digest) else { continue };
+                                stored.fetch_add(1, Ordering::Relaxed);
+                                guard.publish(inline(n));
+                            }
+                            Claim::Fresh(guard) => {
+                                stored.fetch_add(1, Ordering::Relaxed);
+                                guard.publish(inline(n));
+                            }
+                            Claim::Stored(_) => break,
+                            Claim::Pending(_) => std::thread::yield_now(),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!((stored.into_inner(), index.usage().contents), (CONTENTS, u64::from(CONTENTS)));
+}

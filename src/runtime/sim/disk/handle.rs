@@ -49,19 +49,23 @@ impl SimFile {
     pub async fn read_exact_at(&self, mut buf: Buffer, len: usize, offset: u64) -> (io::Result<()>, Buffer) {
         buf.set_len(len);
         let mut done = 0;
-        while done < len {
+        let result = loop {
+            if done == len {
+                break Ok(());
+            }
             // A direct read that ends within a sector has met the end of the file.
             if self.handle.how.direct && !done.is_multiple_of(SECTOR) {
-                return (Err(io::ErrorKind::UnexpectedEof.into()), buf);
+                break Err(io::ErrorKind::UnexpectedEof.into());
             }
             match self.read_once(&mut buf.as_mut_slice()[done..], offset + done as u64).await {
-                Ok(0) => return (Err(io::ErrorKind::UnexpectedEof.into()), buf),
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (Err(error), buf),
+                Err(error) => break Err(error),
             }
-        }
-        (Ok(()), buf)
+        };
+        buf.set_len(done);
+        (result, buf)
     }
 
     /// Writes all of `buf[range]`, going on after a short write or EINTR.

@@ -1,0 +1,10 @@
+//! The store's crash safety, shown on a simulated disk that drives the code the daemon runs. One behaviour a file.
+
+mod acknowledged_files_survive_power_cuts;
+mod damage_costs_no_more_than_itself;
+mod duplicates_wait_until_the_original_is_durable;
+mod failing_disks_cause_no_false_answers;
+mod recovery_may_be_cut_anywhere;
+#[path = "../support/sim_store.rs"]
+mod sim_store;
+mod stale_bytes_never_parse;
