@@ -5,6 +5,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -179,7 +180,7 @@ impl Conn {
         self.input = Bytes::new();
         let until_ns = clock::now_ns() + DRAIN_MS_MAX * 1_000_000;
         let mut left = DRAIN_BYTES_MAX;
-        self.deadline.set(Waiting::Bytes, std::time::Duration::from_millis(DRAIN_MS_MAX));
+        self.deadline.set(Waiting::Bytes, Duration::from_millis(DRAIN_MS_MAX));
         while left > 0 && clock::now_ns() < until_ns {
             match self.receive_more(RECEIVE_BYTES_MAX).await {
                 Ok(0) | Err(Gone) => return,
@@ -209,7 +210,7 @@ impl Conn {
     }
 
     /// The client's bytes are waited for, for at most this long.
-    pub(super) fn expect_bytes(&self, limit: std::time::Duration) {
+    pub(super) fn expect_bytes(&self, limit: Duration) {
         self.deadline.set(Waiting::Bytes, limit);
     }
 
@@ -223,15 +224,27 @@ impl Conn {
         self.deadline.has_passed()
     }
 
-    /// Sends all of it. The client must read some of it within the answer timeout.
+    /// Sends all of it. The client must read some of it within the answer timeout, and all of it at the least rate of
+    /// a body: who reads a byte now and then would hold the answer's memory for ever.
     ///
     /// # Errors
     /// The client is gone, or did not read.
     pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
-        let limit = self.core.shared.settings.answer_timeout;
+        let settings = &self.core.shared.settings;
+        let pause = settings.answer_timeout;
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        let whole = match settings.body_rate {
+            0 => None,
+            rate => Some(pause.saturating_add(Duration::from_millis(bytes as u64 * 1_000 / rate as u64))),
+        };
+        let begun_ns = clock::now_ns();
+        let left = move || match whole {
+            Some(whole) => pause.min(whole.saturating_sub(Duration::from_nanos(clock::now_ns() - begun_ns))),
+            None => pause,
+        };
         let deadline = self.deadline.clone();
-        deadline.set(Waiting::Reader, limit);
-        let result = self.stream.send_all_telling(pieces, &|| deadline.set(Waiting::Reader, limit)).await;
+        deadline.set(Waiting::Reader, pause);
+        let result = self.stream.send_all_telling(pieces, &|| deadline.set(Waiting::Reader, left())).await;
         self.deadline.clear();
         Ok(result?)
     }

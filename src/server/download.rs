@@ -1,6 +1,8 @@
 //! `GET` and `HEAD` of `/files/{hash}` and `/storage/...`. Nothing is sent that was not verified: an inline content
 //! whole, a big one chunk by chunk; damage in mid-body cuts the connection.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::conn::{Conn, Gone, Trouble};
@@ -12,11 +14,12 @@ use crate::http::head::{Head, Method};
 use crate::http::range::{self, ByteRange, Ranges};
 use crate::http::response::{Disposition, HeadWriter, Persistence};
 use crate::ingest::Ingest;
-use crate::limits::{ANSWER_BYTES_MAX, BLOB_CHUNK_BYTES};
+use crate::limits::{ANSWER_BYTES_MAX, BLOB_CHUNK_BYTES, MEMORY_WAIT_MS, QUEUE_POLL_MS};
 use crate::media::inline::presentation;
+use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::File;
-use crate::runtime::sync::oneshot;
+use crate::runtime::sync::{Permit, oneshot};
 use crate::store::ReadError;
 use crate::store::format::attributes::Kind;
 use crate::store::index::{Content, Location, PathKey};
@@ -70,11 +73,8 @@ pub async fn file(
     };
     // The first bytes are verified before the head promises them.
     let wants_body = head.method != Method::Head && size > 0;
-    let memory = if wants_body && matches!(source, Source::Large { .. }) {
-        Some(conn.core.send_budget.acquire(ANSWER_BYTES_MAX).await)
-    } else {
-        None
-    };
+    let memory =
+        if wants_body && matches!(source, Source::Large { .. }) { Some(reserve(conn).await?) } else { None };
     let first = if wants_body {
         let first = source.read(ingest, part.start).await;
         Some(first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?)
@@ -96,6 +96,24 @@ pub async fn file(
     }
     drop(memory);
     Ok(persistence)
+}
+
+/// Reserves the memory that sending a big content takes. Waits for it holding nothing.
+///
+/// # Errors
+/// 503 if there is none for a second.
+async fn reserve(conn: &Conn) -> Result<Permit, HttpError> {
+    let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
+    loop {
+        if let Some(permit) = conn.core.send_budget.try_acquire(ANSWER_BYTES_MAX) {
+            return Ok(permit);
+        }
+        if clock::now_ns() >= deadline_ns {
+            let message = "too many downloads at once for the memory given to them; try again in a second";
+            return Err(HttpError::new(Status::ServiceUnavailable, message).with(Extra::RetryAfter(1)));
+        }
+        clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
+    }
 }
 
 /// What is stored under a digest and has a name.

@@ -19,5 +19,6 @@ mod limits_of_size_and_count_are_413;
 mod long_heads_and_targets_are_refused;
 mod memory_that_is_used_up_is_503_with_retry_after;
 mod slow_clients_get_408;
+mod slow_readers_do_not_hold_big_downloads;
 mod types_and_codings_that_are_not_taken_are_415;
 mod unknown_paths_methods_and_predecessors_endpoints_are_named;
