@@ -110,11 +110,10 @@ fn nothing_is_taken_after_a_stop() {
 }
 
 #[test]
-fn while_stopping_it_is_not_ready() {
+fn a_raw_body_that_had_begun_is_taken_to_its_end() {
     let daemon = Setup::new().flag("--stop-timeout-s", "30").start();
     let mut busy = daemon.connect();
     busy.send(&request("PUT", "/files/a.bin", &[("Content-Length", "10")], b"12345"));
-    // A second request of this connection is in the socket already when the stop comes.
     daemon.wait_for_metric("rhinobox_queue_depth", 1.0);
     daemon.signal("TERM");
     daemon.wait_until_said("stopping");

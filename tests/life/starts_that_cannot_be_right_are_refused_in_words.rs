@@ -91,7 +91,7 @@ fn settings_that_are_none_are_named() {
         ("--addr", "nowhere"),
         ("--addr", "127.0.0.1:99999"),
         ("--max-upload-mb", "0"),
-        ("--max-upload-mb", "+1"),
+        ("--max-upload-mb", "1.5"),
         ("--durability", "maybe"),
         ("--buffer-mib", "1"),
         ("--segment-mib", "1000000"),
