@@ -13,7 +13,7 @@ use rhinobox::store::scan::{self, SegmentHead};
 use rhinobox::store::{ReadError, Store, segment};
 
 use crate::sim_store::{
-    INLINE_BYTES_MAX, Ledger, Request, Shared, ToSend, choices, each_seed, lock, look, read, recover, start,
+    INLINE_BYTES_MAX, Ledger, Request, Shared, ToSend, each_seed, lock, look, read, recover, start,
 };
 
 const FILES: usize = 6;

@@ -124,9 +124,7 @@ fn a_claimant_whose_upload_is_dropped_leaves_nobody_waiting() {
                 // Nothing of an upload of small files is the kernel's: it may be dropped wherever it waits.
                 let polls_left = seed % 6;
                 let abandoned = machine.abandon(0, files(), move |upload| {
-                    Box::pin(async move {
-                        Dropped { inner: Some(upload), polls_left }.await.is_none()
-                    })
+                    Box::pin(async move { Dropped { inner: Some(upload), polls_left }.await.is_none() })
                 });
                 let whole = machine.send(1, files());
                 for outcome in whole.await.expect("nobody hangs") {
@@ -149,9 +147,8 @@ fn a_claimant_that_finds_no_space_hands_the_claim_on() {
                 let (machine, _) = start(&disk, 2, &ledger).await.expect("a fresh store opens");
                 clock::sleep(Duration::from_secs(1)).await;
                 disk.set_faults(Fault::nth(1, Failure::Enospc).on(Op::Write).below("segments"));
-                let send = |core| {
-                    machine.send(core, Request::of(vec![ToSend::new("a.bin", bytes(seed, 300))]))
-                };
+                let send =
+                    |core| machine.send(core, Request::of(vec![ToSend::new("a.bin", bytes(seed, 300))]));
                 let mut stored = 0;
                 for outcomes in [send(0), send(1)] {
                     match outcomes.await.expect("nobody hangs").remove(0) {

@@ -5,6 +5,6 @@ mod damage_costs_no_more_than_itself;
 mod duplicates_wait_until_the_original_is_durable;
 mod failing_disks_cause_no_false_answers;
 mod recovery_may_be_cut_anywhere;
-mod stale_bytes_never_parse;
 #[path = "../support/sim_store.rs"]
 mod sim_store;
+mod stale_bytes_never_parse;

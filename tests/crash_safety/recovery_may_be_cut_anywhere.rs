@@ -41,7 +41,8 @@ fn recovery_cut_three_times_at_any_events_finds_what_one_clean_recovery_finds() 
         let ledger = Ledger::shared();
         let before = leftovers(seed, &ledger).power_cut(seed);
         // A disk after a power cut has nothing pending: a cut of it is a copy.
-        let clean = recover_and_check(seed, &before.power_cut(0), &Ledger::fork(&ledger)).expect("a recovery");
+        let clean =
+            recover_and_check(seed, &before.power_cut(0), &Ledger::fork(&ledger)).expect("a recovery");
         let mut rng = Rng::new(seed);
         for event in 1..=clean.events {
             let mut disk = before.power_cut(0);
@@ -66,12 +67,13 @@ fn recovery_after_a_kill_may_be_cut_before_what_it_read_is_on_the_disk() {
     each_seed(40, |seed| {
         let ledger = Ledger::shared();
         let left = leftovers(seed, &ledger);
-        let events = recover_and_check(seed, &left.kill(seed), &Ledger::fork(&ledger)).expect("a recovery").events;
+        let events =
+            recover_and_check(seed, &left.kill(seed), &Ledger::fork(&ledger)).expect("a recovery").events;
         let mut rng = Rng::new(seed);
         for _ in 0..25 {
-            // The files are seen to in the middle: after the probe, before the blobs are listed.
+            // Segments are cut, flushed and sealed just before the 256 directories of blobs are listed.
             let killed = left.kill(rng.next_u64());
-            cut_recovery(rng.next_u64(), &killed, events - rng.below(events * 3 / 4));
+            cut_recovery(rng.next_u64(), &killed, events - 3 * 256 - rng.below(80));
             for _ in 0..2 {
                 recover_and_check(seed, &killed.power_cut(rng.next_u64()), &Ledger::fork(&ledger))
                     .unwrap_or_else(|why| panic!("seed {seed}: {why}"));

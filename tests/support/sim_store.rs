@@ -27,9 +27,7 @@ use rhinobox::runtime::sync::{Semaphore, oneshot};
 use rhinobox::store::commit::{NewBody, NewRecord};
 use rhinobox::store::format::attributes::Kind;
 use rhinobox::store::index::{Claim, Content, Location, PathKey, Place};
-use rhinobox::store::{
-    Choices, CommitError, Durability, Lane, OpenError, Opened, ReadError, Store,
-};
+use rhinobox::store::{Choices, CommitError, Durability, Lane, OpenError, Opened, ReadError, Store};
 
 /// Small, so that rotation, seals and blobs occur often.
 pub(crate) const SEGMENT_BYTES: u64 = 192 * 1024;
@@ -99,7 +97,11 @@ pub(crate) struct Machine {
 }
 
 /// Opens the store on `disk` and starts `cores` cores. Runs inside of a simulation, on core 0.
-pub(crate) async fn start(disk: &SimDisk, cores: usize, ledger: &Shared) -> Result<(Machine, Opened), OpenError> {
+pub(crate) async fn start(
+    disk: &SimDisk,
+    cores: usize,
+    ledger: &Shared,
+) -> Result<(Machine, Opened), OpenError> {
     let pool = Pool::new(8 << 20);
     let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices()).await?;
     let inboxes: Arc<Vec<Inbox<Message>>> = Arc::new((0..cores).map(|_| Inbox::new(64)).collect());
@@ -256,8 +258,7 @@ pub(crate) async fn delete(ingest: &Ingest, digest: Digest, ledger: &Shared) -> 
     let number = Digest::of(&[digest.0.as_slice(), b"deleted"].concat());
     let Claim::Fresh(claim) = ingest.store.index.claim(number) else { panic!("nobody stores this") };
     lock(ledger).deletes.insert(digest, false);
-    let record =
-        NewRecord { lsn: claim.lsn(), time: clock::wall(), body: NewBody::DeleteContent(digest) };
+    let record = NewRecord { lsn: claim.lsn(), time: clock::wall(), body: NewBody::DeleteContent(digest) };
     ingest.lane.append(vec![record]).await?;
     lock(ledger).deletes.insert(digest, true);
     Ok(())
@@ -568,7 +569,7 @@ impl Workload {
 
     /// A simulated machine for it: in some runs cores stall and the wall clock jumps.
     pub(crate) fn sim(&self, seed: u64) -> sim::Sim {
-        let sim = sim::Sim::new(seed, self.cores).wall_jumps(if seed % 5 == 0 { 10 } else { 0 });
+        let sim = sim::Sim::new(seed, self.cores).wall_jumps(if seed.is_multiple_of(5) { 10 } else { 0 });
         if seed % 4 == 1 { sim.stalls(200, 20_000_000) } else { sim }
     }
 }

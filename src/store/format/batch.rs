@@ -120,8 +120,8 @@ impl BatchHeader {
         let (batch, table) = (self.batch_bytes as usize, self.table_bytes as usize);
         let least_table = BATCH_HEADER_BYTES + SLOT_BYTES * self.records as usize;
         self.offset >= FIRST_BATCH_OFFSET
-            && self.offset % BLOCK_BYTES as u64 == 0
-            && batch % BLOCK_BYTES == 0
+            && self.offset.is_multiple_of(BLOCK_BYTES as u64)
+            && batch.is_multiple_of(BLOCK_BYTES)
             && batch <= BATCH_BYTES_MAX
             && table <= batch
             && table >= least_table

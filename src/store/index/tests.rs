@@ -64,7 +64,11 @@ fn the_highest_number_wins_in_whatever_order_puts_and_names_are_replayed() {
         let index = Index::new();
         order.iter().for_each(|step| steps[*step](&index, old, new));
         let content = index.content(&old).unwrap();
-        assert_eq!((content.lsn, content.location, content.damaged), (Lsn(5), inline(50), false), "{order:?}");
+        assert_eq!(
+            (content.lsn, content.location, content.damaged),
+            (Lsn(5), inline(50), false),
+            "{order:?}"
+        );
         assert_eq!(index.path(key("a")), Some(place(4)), "{order:?}");
         assert_eq!(index.names(&old), [place(4)], "{order:?}");
         assert_eq!(index.names(&new), [], "{order:?}");
