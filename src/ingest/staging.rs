@@ -48,6 +48,12 @@ impl Staging {
         self.len
     }
 
+    /// Whether none has arrived.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Takes in the next piece. The whole is at most `capacity` bytes, which the caller checks.
     pub fn push(&mut self, piece: Bytes, pool: &Pool, capacity: usize) {
         self.len += piece.len();
