@@ -121,7 +121,7 @@ impl BatchHeader {
         let least_table = BATCH_HEADER_BYTES + SLOT_BYTES * self.records as usize;
         self.offset >= FIRST_BATCH_OFFSET
             && self.offset.is_multiple_of(BLOCK_BYTES as u64)
-            && batch % BLOCK_BYTES == 0
+            && batch.is_multiple_of(BLOCK_BYTES)
             && batch <= BATCH_BYTES_MAX
             && table <= batch
             && table >= least_table
