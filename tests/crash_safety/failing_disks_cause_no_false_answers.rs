@@ -21,11 +21,13 @@ const FAILURES: [Failure; 5] =
 async fn use_it(machine: &Machine, seed: u64) {
     let mut rng = Rng::new(seed);
     let big = vec![7; INLINE_BYTES_MAX + 1000];
-    for turn in 0..4_usize {
+    for turn in 0..4_u8 {
         let files = (0..3).map(|n| ToSend::new(&format!("{turn}-{n}.bin"), content(&mut rng)));
-        let other = vec![ToSend::new("big.bin", big.clone()), ToSend::new("big.bin", vec![turn as u8; 90])];
-        let requests =
-            [machine.send(turn % 2, Request::of(files.collect())), machine.send(1, Request::of(other))];
+        let other = vec![ToSend::new("big.bin", big.clone()), ToSend::new("big.bin", vec![turn; 90])];
+        let requests = [
+            machine.send(usize::from(turn % 2), Request::of(files.collect())),
+            machine.send(1, Request::of(other)),
+        ];
         for outcomes in requests {
             outcomes.await.expect("a core answers");
         }
@@ -75,7 +77,7 @@ fn any_operation_may_fail_once_or_from_then_on() {
                     continue;
                 }
                 // While the store opens, most operations are alike: each fails in some way, not in all.
-                if (n + 1) < operations / 2 && (n as usize + which) % FAILURES.len() > 1 {
+                if (n + 1) < operations / 2 && (n + which as u64) % FAILURES.len() as u64 > 1 {
                     continue;
                 }
                 let what = format!("operation {} of {operations}, {failure:?}, forever: {forever}", n + 1);
