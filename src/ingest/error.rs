@@ -22,6 +22,8 @@ pub enum FileError {
     NoSpace,
     /// The queue was full for too long.
     QueueFull,
+    /// No file could be opened for it.
+    Unavailable,
     /// The daemon is stopping.
     Stopping,
     /// The core that had it gave no answer. Our fault.
@@ -44,6 +46,7 @@ impl std::fmt::Display for FileError {
             FileError::QueueFull => {
                 f.write_str("too many files are waiting to be stored; try again in a second")
             }
+            FileError::Unavailable => f.write_str("no file could be opened for it; try again in a moment"),
             FileError::Stopping => f.write_str("the daemon is stopping; try again in a moment"),
             FileError::Lost => f.write_str("the file was lost inside the daemon; send it again"),
         }
@@ -56,6 +59,7 @@ impl From<CommitError> for FileError {
     fn from(error: CommitError) -> FileError {
         match error {
             CommitError::NoSpace => FileError::NoSpace,
+            CommitError::Unavailable => FileError::Unavailable,
             CommitError::Stopped => FileError::Stopping,
         }
     }

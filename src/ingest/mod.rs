@@ -1,7 +1,7 @@
 //! One upload, from its first byte to durable and named.
 //!
 //! [`Upload`] takes the files of a request in the order they arrive. Small ones are staged in memory and
-//! processed in [`slice`]s, here or on another core; a big one streams into a blob file while it is hashed
+//! processed in [`mod@slice`]s, here or on another core; a big one streams into a blob file while it is hashed
 //! ([`large`]). When the request is complete every file gets its name ([`naming`]). A request that fits one
 //! slice commits contents and names in one batch: one flush.
 //!

@@ -48,10 +48,10 @@ impl Staging {
         self.len
     }
 
-    /// Whether there is none so far.
+    /// Whether none has arrived.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Takes in the next piece. The whole is at most `capacity` bytes, which the caller checks.

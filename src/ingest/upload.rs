@@ -1,6 +1,6 @@
 //! A request's files, in the order they arrive.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -313,7 +313,38 @@ impl Upload {
         for (number, outcome) in name(&self.ingest, &unnamed, terms).await {
             outcomes[number] = outcome;
         }
+        if self.mode == Mode::AtEnd {
+            first_of_equals_is_new(&mut outcomes);
+        }
         outcomes
+    }
+}
+
+/// Of equal files in one request, sent anew, the first is the new one and the later ones are its duplicates,
+/// whichever of them a core came to first.
+fn first_of_equals_is_new(outcomes: &mut [Outcome]) {
+    let mut first_duplicates = HashMap::new();
+    for (number, named) in
+        outcomes.iter().enumerate().filter_map(|(n, outcome)| Some((n, outcome.as_ref().ok()?)))
+    {
+        if named.duplicate {
+            first_duplicates.entry(named.digest).or_insert(number);
+        }
+    }
+    if first_duplicates.is_empty() {
+        return;
+    }
+    for number in 0..outcomes.len() {
+        let Ok(named) = &mut outcomes[number] else { continue };
+        match first_duplicates.get(&named.digest) {
+            Some(first) if !named.duplicate && *first < number => {
+                named.duplicate = true;
+                if let Ok(first) = &mut outcomes[*first] {
+                    first.duplicate = false;
+                }
+            }
+            _ => {}
+        }
     }
 }
 

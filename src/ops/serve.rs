@@ -181,17 +181,25 @@ fn say_machine(cpus: &[Cpu], descriptors: u64) {
 }
 
 fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) {
-    let microseconds = |nanoseconds: u64| nanoseconds / 1_000;
-    let (options, probed) = (store.options, opened.probed);
+    let options = store.options;
     let access = if opened.direct { "direct I/O" } else { "buffered I/O (no direct I/O here: slower)" };
+    let times = opened.probed.map_or_else(
+        || "not timed, the disk is full".to_owned(),
+        |probed| {
+            let microseconds = |nanoseconds: u64| nanoseconds / 1_000;
+            format!(
+                "{} us for 4 KiB; dsync {}, fdatasync {}",
+                microseconds(probed.of(options.flush)),
+                microseconds(probed.dsync_ns),
+                microseconds(probed.fdatasync_ns)
+            )
+        },
+    );
     say(&format!(
-        "disk: {} ({} GiB free), {access}, flush by {} ({} us for 4 KiB; dsync {}, fdatasync {}), segments of {} MiB, durability {}",
+        "disk: {} ({} free), {access}, flush by {} ({times}), segments of {} MiB, durability {}",
         settings.data_dir.display(),
-        store.free_bytes() >> 30,
+        size(store.free_bytes()),
         options.flush,
-        microseconds(probed.of(options.flush)),
-        microseconds(probed.dsync_ns),
-        microseconds(probed.fdatasync_ns),
         options.segment_bytes >> 20,
         options.durability.as_str(),
     ));
@@ -221,6 +229,14 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
         buffers + lanes,
         Store::INDEX_BYTES_PER_FILE
     ));
+}
+
+/// A size that a person reads.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0x4000_0000.. => format!("{} GiB", bytes >> 30),
+        _ => format!("{} MiB", bytes >> 20),
+    }
 }
 
 /// A line for whoever started the daemon. Standard output may be closed; that is no reason to stop.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::buffer::Buffer;
+pub use super::disk_uring::DIRECT_PROBE_FILE;
 use super::disk_uring::{UringDisk, UringFile};
 use super::sim::disk::{SimDisk, SimFile};
 

@@ -150,8 +150,11 @@ impl Drop for Scratch {
     }
 }
 
+/// The scratch file of the probe for direct I/O. One daemon at a time has a data directory.
+pub const DIRECT_PROBE_FILE: &str = ".direct-probe";
+
 fn direct_alignment(root: &Path) -> io::Result<Option<(usize, usize)>> {
-    let scratch = Scratch(root.join(format!(".direct-probe-{}", std::process::id())));
+    let scratch = Scratch(root.join(DIRECT_PROBE_FILE));
     // One that a crash left behind. An open that is refused for its flags may have created the file already.
     let _ = fs::remove_file(&scratch.0);
     let plain = Open { write: true, create_new: true, ..Open::default() };

@@ -55,7 +55,7 @@ mod tests {
             let block = HugePages.allocate(layout).unwrap();
             let address = block.cast::<u8>().as_ptr().addr();
             assert_eq!(address % 16, 0);
-            assert!(bytes < HUGE_PAGE_BYTES || address % HUGE_PAGE_BYTES == 0);
+            assert!(bytes < HUGE_PAGE_BYTES || address.is_multiple_of(HUGE_PAGE_BYTES));
             // SAFETY: `block` came from this allocator with this layout, and is written within its size.
             unsafe {
                 block.cast::<u8>().as_ptr().write_bytes(7, bytes);

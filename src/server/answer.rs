@@ -66,6 +66,35 @@ pub fn begin_upload<'a>(
     writer.field("Server-Timing", &value[..used])
 }
 
+/// The answer to an upload of one file, or to a further name: its record, and where it is.
+///
+/// # Errors
+/// The client is gone.
+pub async fn record(
+    conn: &mut Conn,
+    head: &Head,
+    persistence: Persistence,
+    status: Status,
+    named: &Named,
+    timing: Option<Timing>,
+) -> Result<Persistence, Trouble> {
+    let mut record = Vec::with_capacity(512);
+    record.push(b'{');
+    write_record(&mut record, named);
+    record.push(b'}');
+    let mut out = Vec::with_capacity(512 + record.len());
+    begin_upload(&mut out, conn, status, timing)
+        .field("Content-Type", b"application/json")
+        .field("Location", format!("/{}", named.path).as_bytes())
+        .content_length(record.len() as u64)
+        .connection(head.version, persistence)
+        .end();
+    out.extend_from_slice(&record);
+    conn.core.count_status(status);
+    conn.send(vec![out.into()]).await?;
+    Ok(persistence)
+}
+
 /// The answer to an upload: every file, in the order sent. `names` are the files' names as sent, for those
 /// that failed.
 ///

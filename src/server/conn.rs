@@ -146,8 +146,8 @@ impl Conn {
             Err(Trouble::Gone) => Err(Gone),
             Err(Trouble::Refused(error)) => {
                 self.core.count_status(error.status);
-                if error.status.code() >= 500 {
-                    tracing::warn!(%error, "a request was refused");
+                if error.status == Status::InternalServerError {
+                    tracing::warn!(%error, "a request could not be answered as it should");
                 }
                 let unread = !body.is_done();
                 let persistence = if unread || error.close { Persistence::Close } else { persistence };

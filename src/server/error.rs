@@ -18,7 +18,7 @@ pub fn status_of(error: &FileError) -> Status {
         FileError::Mismatch { .. } | FileError::TooLong(_) => Status::BadRequest,
         FileError::TooLarge(_) => Status::ContentTooLarge,
         FileError::NoSpace => Status::InsufficientStorage,
-        FileError::QueueFull | FileError::Stopping => Status::ServiceUnavailable,
+        FileError::QueueFull | FileError::Unavailable | FileError::Stopping => Status::ServiceUnavailable,
         FileError::Lost => Status::InternalServerError,
     }
 }

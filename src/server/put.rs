@@ -1,6 +1,6 @@
 //! `PUT /files/{name}`: one file as a raw body.
 
-use super::answer::{self, Timing, begin_upload, write_record};
+use super::answer::{self, Timing};
 use super::body::Body;
 use super::conn::{Conn, Trouble};
 use super::error::{check_room, refusal};
@@ -80,21 +80,7 @@ pub async fn file(
         None => return Err(refusal(&crate::ingest::FileError::Lost).into()),
     };
     let status = if named.duplicate { Status::Ok } else { Status::Created };
-    let mut record = Vec::with_capacity(512);
-    record.push(b'{');
-    write_record(&mut record, &named);
-    record.push(b'}');
-    let mut out = Vec::with_capacity(512 + record.len());
-    begin_upload(&mut out, conn, status, Some(timing))
-        .field("Content-Type", b"application/json")
-        .field("Location", format!("/{}", named.path).as_bytes())
-        .content_length(record.len() as u64)
-        .connection(head.version, persistence)
-        .end();
-    out.extend_from_slice(&record);
-    conn.core.count_status(status);
-    conn.send(vec![out.into()]).await?;
-    Ok(persistence)
+    answer::record(conn, head, persistence, status, &named, Some(timing)).await
 }
 
 fn digest_of(head: &Head, field: &'static str) -> Result<Option<Digest>, HttpError> {

@@ -152,8 +152,7 @@ impl BlobWriter {
     ) -> Result<BlobWriter, CommitError> {
         let blob = store.next_blob();
         let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
-        let file =
-            store.disk.open(&path(blob), how).await.map_err(|error| failed("create a blob", &error))?;
+        let file = store.disk.open(&path(blob), how).await.map_err(|error| not_created(&error))?;
         let disk = store.disk.clone();
         let remove = Rc::new(RemoveOnDrop { disk, blob, armed: std::cell::Cell::new(true) });
         if let Some(len) = expected {
@@ -249,6 +248,15 @@ async fn settle(doing: &str, outcome: oneshot::Receiver<io::Result<()>>) -> Resu
         Some(Err(error)) => Err(failed(doing, &error)),
         None => fatal::exit(fatal::Exit::Panicked, &format!("the task to {doing} was lost")),
     }
+}
+
+/// Nothing was written yet, so nothing is unknown: the upload is refused, the daemon goes on.
+fn not_created(error: &io::Error) -> CommitError {
+    if is_no_space(error) {
+        return CommitError::NoSpace;
+    }
+    tracing::error!(%error, "a file for a big content could not be created");
+    CommitError::Unavailable
 }
 
 /// `NoSpace`, or the end of the process: see [`is_no_space`].

@@ -12,7 +12,7 @@ use crate::base::crc::Seed;
 use crate::base::ids::StoreId;
 use crate::limits::FORMAT_FILE_BYTES_MAX;
 use crate::runtime::buffer::Pool;
-use crate::runtime::disk::{Disk, Open};
+use crate::runtime::disk::{DIRECT_PROBE_FILE, Disk, Open};
 
 /// The file that says which store this is.
 pub const FORMAT_FILE: &str = "FORMAT";
@@ -24,7 +24,7 @@ pub const CONFIG_FILE: &str = "rhinobox.toml";
 /// Directories besides those of segments and blobs.
 const OTHER_DIRECTORIES: [&str; 2] = ["index", "state"];
 /// What may be there before a store is made: ours, or the file system's.
-const HARMLESS: [&str; 4] = [LOCK_FILE, CONFIG_FILE, FORMAT_NEW, "lost+found"];
+const HARMLESS: [&str; 5] = [LOCK_FILE, CONFIG_FILE, FORMAT_NEW, DIRECT_PROBE_FILE, "lost+found"];
 
 /// What the FORMAT file says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,6 +9,8 @@ use crate::base::ids::{BlobId, SegmentId};
 pub enum CommitError {
     /// Disk, quota or inodes are full. Nothing that was answered is affected.
     NoSpace,
+    /// No file could be opened, for want of descriptors or for another reason that is not space.
+    Unavailable,
     /// The store is stopping.
     Stopped,
 }
@@ -17,6 +19,7 @@ impl std::fmt::Display for CommitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             CommitError::NoSpace => "the disk is full; nothing was lost, try again when there is space",
+            CommitError::Unavailable => "no file could be opened for it; try again in a moment",
             CommitError::Stopped => "the daemon is stopping",
         })
     }

@@ -147,8 +147,8 @@ pub struct Opened {
     pub created: bool,
     /// Direct I/O works here.
     pub direct: bool,
-    /// How long a durable write of one block takes.
-    pub probed: Probed,
+    /// How long a durable write of one block takes; unknown on a full disk.
+    pub probed: Option<Probed>,
 }
 
 impl Store {
@@ -162,14 +162,26 @@ impl Store {
             // A store whose maker was killed may not have its names on the disk yet.
             disk.sync_dir("").await.map_err(OpenError::io("flush the data directory"))?;
         }
-        let alignment = disk.direct_alignment().await.map_err(OpenError::io("ask for direct I/O"))?;
-        let direct = alignment.is_some_and(|(memory, offset)| memory <= BLOCK_BYTES && offset <= BLOCK_BYTES);
+        // A store that exists must start on a full disk too: it is read, and what frees space is done there.
+        let full_is_fine = |error: &std::io::Error| known.is_some() && error::is_no_space(error);
+        let direct = match disk.direct_alignment().await {
+            Ok(alignment) => {
+                alignment.is_some_and(|(memory, offset)| memory <= BLOCK_BYTES && offset <= BLOCK_BYTES)
+            }
+            Err(error) if full_is_fine(&error) => probe::opens_directly(&disk).await,
+            Err(error) => return Err(OpenError::io("ask for direct I/O")(error)),
+        };
         disk.create_dir("state").await.map_err(OpenError::io("make the store's directories"))?;
-        let probed = probe::probe(&disk, pool, direct).await.map_err(OpenError::io("probe the disk"))?;
+        let probed = match probe::probe(&disk, pool, direct).await {
+            Ok(probed) => Some(probed),
+            Err(error) if full_is_fine(&error) => None,
+            Err(error) => return Err(OpenError::io("probe the disk")(error)),
+        };
         let identity = match known {
             Some(identity) => identity,
             None => {
-                let identity = Identity { store: StoreId(runtime::random()), flush: probed.best() };
+                let flush = probed.map_or(FlushMethod::Fdatasync, |probed| probed.best());
+                let identity = Identity { store: StoreId(runtime::random()), flush };
                 dir::create(&disk, pool, identity).await?;
                 identity
             }

@@ -75,6 +75,12 @@ pub async fn probe(disk: &Disk, pool: &Pool, direct: bool) -> io::Result<Probed>
     Ok(Probed { dsync_ns: lower_quartile(dsync), fdatasync_ns: lower_quartile(fdatasync) })
 }
 
+/// Whether a file that is there already can be opened for direct I/O: all that can be asked of a full disk.
+pub async fn opens_directly(disk: &Disk) -> bool {
+    let how = Open { direct: true, ..Open::default() };
+    disk.open(super::dir::FORMAT_FILE, how).await.is_ok()
+}
+
 fn lower_quartile(mut times: Vec<u64>) -> u64 {
     times.sort_unstable();
     times.get(times.len() / 4).copied().unwrap_or_default()

@@ -51,12 +51,24 @@ pub struct FoundBatch {
 impl FoundBatch {
     /// Each record with the place of its entry in the segment and its length, or why it cannot be read.
     pub fn records(&self, seed: Seed) -> impl Iterator<Item = (u64, u32, Result<Record<'_>, FormatError>)> {
-        (0..self.header.records).map(move |index| match Slot::decode(&self.table, index) {
-            Ok(slot) => {
-                let position = self.header.offset + u64::from(slot.offset);
-                (position, slot.len, Record::decode(slot.of(&self.table), seed, position))
-            }
-            Err(error) => (self.header.offset, 0, Err(error)),
+        // Entries stand one behind the other: a slot that skips one, or names one twice, was damaged.
+        let mut expected = Some(Slot::first_entry(self.header.records));
+        (0..self.header.records).map(move |index| {
+            let slot = match Slot::decode(&self.table, index) {
+                Ok(slot) if expected.is_none_or(|offset| offset == slot.offset) => slot,
+                Ok(_) => {
+                    expected = None;
+                    return (self.header.offset, 0, Err(FormatError::Inconsistent));
+                }
+                Err(error) => {
+                    expected = None;
+                    return (self.header.offset, 0, Err(error));
+                }
+            };
+            let position = self.header.offset + u64::from(slot.offset);
+            let record = Record::decode(slot.of(&self.table), seed, position);
+            expected = record.is_ok().then(|| slot.next_entry());
+            (position, slot.len, record)
         })
     }
 }

@@ -37,25 +37,25 @@ fn run(seed: u64, disk: &SimDisk, ledger: &Shared, stop_at: Option<u64>) -> (u64
 fn check_moment(seed: u64, disk: &SimDisk, ledger: &Shared, depth: u64, states: &AtomicU64) {
     for draw in 0..DRAWS {
         let drawn = seed.wrapping_mul(31) + draw;
-        let after = if draw == 0 { disk.kill(drawn) } else { disk.power_cut(drawn) };
-        let mut ledger = Ledger::fork(ledger);
+        let after = if draw < 2 { disk.kill(drawn) } else { disk.power_cut(drawn) };
+        let ledger = Ledger::fork(ledger);
         let what = || format!("seed {seed}, draw {draw}, depth {depth}");
-        if let Err(why) = recover_and_check(seed, &after, &ledger) {
-            panic!("{}: {why}", what());
-        }
-        states.fetch_add(1, Ordering::Relaxed);
-        // What recovery has served survives another cut, be it after a kill.
-        let again = after.power_cut(drawn + 1);
-        if draw < 2 {
-            recover_and_check(seed, &again, &ledger)
-                .unwrap_or_else(|why| panic!("{}, after recovery: {why}", what()));
+        let checked = |disk: &SimDisk| {
+            let found = recover_and_check(seed, disk, &ledger);
             states.fetch_add(1, Ordering::Relaxed);
+            found.unwrap_or_else(|why| panic!("{}: {why}", what())).view.hash
+        };
+        let served = checked(&after);
+        // What recovery has served survives another cut, answered or not, be it after a kill.
+        let again = after.power_cut(drawn + 1);
+        if draw < 3 {
+            assert_eq!(checked(&again), served, "{}: served, and gone after a power cut", what());
         }
-        if depth < 2 && draw % 5 == 1 {
+        if depth < 2 && draw % 5 == 2 {
             let seed = seed + 1_000_000 + draw;
             let mut rng = Rng::new(seed);
             let trial = again.power_cut(0);
-            ledger = Ledger::fork(&ledger);
+            let ledger = Ledger::fork(&ledger);
             let (_, events) = run(seed, &trial, &Ledger::fork(&ledger), None);
             let trial = again.power_cut(0);
             run(seed, &trial, &ledger, Some(1 + rng.below(events)));

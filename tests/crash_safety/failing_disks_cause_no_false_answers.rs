@@ -23,7 +23,8 @@ async fn use_it(machine: &Machine, seed: u64) {
     let big = vec![7; INLINE_BYTES_MAX + 1000];
     for turn in 0..4_usize {
         let files = (0..3).map(|n| ToSend::new(&format!("{turn}-{n}.bin"), content(&mut rng)));
-        let other = vec![ToSend::new("big.bin", big.clone()), ToSend::new("big.bin", vec![turn as u8; 90])];
+        let other =
+            vec![ToSend::new("big.bin", big.clone()), ToSend::new("big.bin", turn.to_string().repeat(90))];
         let requests =
             [machine.send(turn % 2, Request::of(files.collect())), machine.send(1, Request::of(other))];
         for outcomes in requests {
@@ -68,14 +69,14 @@ fn any_operation_may_fail_once_or_from_then_on() {
     run(2, &trial, &Ledger::fork(&known), None);
     let operations = trial.counters().total;
     each_seed(operations, |n| {
-        for (which, failure) in FAILURES.into_iter().enumerate() {
+        for (which, failure) in (0..).zip(FAILURES) {
             for forever in [false, true] {
                 // An operation that is interrupted for ever is tried for ever.
                 if forever && failure == Failure::Eintr {
                     continue;
                 }
                 // While the store opens, most operations are alike: each fails in some way, not in all.
-                if (n + 1) < operations / 2 && (n as usize + which) % FAILURES.len() > 1 {
+                if (n + 1) < operations / 2 && (n + which) % FAILURES.len() as u64 > 1 {
                     continue;
                 }
                 let what = format!("operation {} of {operations}, {failure:?}, forever: {forever}", n + 1);

@@ -71,9 +71,9 @@ fn recovery_after_a_kill_may_be_cut_before_what_it_read_is_on_the_disk() {
             recover_and_check(seed, &left.kill(seed), &Ledger::fork(&ledger)).expect("a recovery").events;
         let mut rng = Rng::new(seed);
         for _ in 0..25 {
-            // The files are seen to in the middle: after the probe, before the blobs are listed.
+            // Segments are cut, flushed and sealed just before the 256 directories of blobs are listed.
             let killed = left.kill(rng.next_u64());
-            cut_recovery(rng.next_u64(), &killed, events - rng.below(events * 3 / 4));
+            cut_recovery(rng.next_u64(), &killed, events - 3 * 256 - rng.below(80));
             for _ in 0..2 {
                 recover_and_check(seed, &killed.power_cut(rng.next_u64()), &Ledger::fork(&ledger))
                     .unwrap_or_else(|why| panic!("seed {seed}: {why}"));

@@ -4,6 +4,7 @@ use rhinobox::base::ids::SegmentId;
 use rhinobox::limits::BLOCK_BYTES;
 use rhinobox::runtime::sim::{Outcome, Rng, Sim, SimDisk};
 use rhinobox::store::format::FIRST_BATCH_OFFSET;
+use rhinobox::store::format::batch::Slot;
 use rhinobox::store::index::Location;
 use rhinobox::store::segment;
 
@@ -78,6 +79,25 @@ fn batches_of_a_segments_earlier_life_do_not_parse_not_even_behind_a_torn_header
         for (path, file) in &recovery.view.files {
             assert_eq!(sent.get(path), Some(&file.digest), "{path} is of the earlier life");
         }
+    }
+}
+
+#[test]
+fn a_record_of_a_segments_earlier_life_does_not_parse_in_a_batch_of_this_one() {
+    let path = segment::path(SegmentId(1));
+    let (past, _) = life(1, 3);
+    let stale = past.contents(&path).expect("its first segment");
+    let last = usize::try_from(FIRST_BATCH_OFFSET).expect("a small number") + 2 * BLOCK_BYTES;
+    // Eight puts, then eight names, each of the same length in both lives.
+    for record in 8..16 {
+        let (now, ledger) = life(2, 3);
+        let slot = Slot::decode(&stale[last..last + BLOCK_BYTES], record).expect("it is whole");
+        let (start, end) = (last + slot.offset as usize, last + (slot.offset + slot.len) as usize);
+        now.overwrite(&path, start as u64, &stale[start..end]).expect("it is there");
+        let recovery = recover(4, &now).expect("it opens");
+        let sent = ledger.lock().expect("no panic").answered.clone();
+        assert_eq!((recovery.view.files.len(), recovery.view.problems.len()), (16, 0), "record {record}");
+        assert!(recovery.view.files.keys().all(|path| sent.contains_key(path)), "record {record}");
     }
 }
 

@@ -569,7 +569,7 @@ impl Workload {
 
     /// A simulated machine for it: in some runs cores stall and the wall clock jumps.
     pub(crate) fn sim(&self, seed: u64) -> sim::Sim {
-        let sim = sim::Sim::new(seed, self.cores).wall_jumps(if seed % 5 == 0 { 10 } else { 0 });
+        let sim = sim::Sim::new(seed, self.cores).wall_jumps(if seed.is_multiple_of(5) { 10 } else { 0 });
         if seed % 4 == 1 { sim.stalls(200, 20_000_000) } else { sim }
     }
 }

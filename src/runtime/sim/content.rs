@@ -1,7 +1,7 @@
 //! The bytes of one simulated file: copy-on-write pages, so that a snapshot of a disk costs a counter per file.
 //!
 //! Always: there are exactly as many pages as the length needs, and bytes behind the length are zero, except
-//! between [`Content::put_sectors`] and [`Content::trim`].
+//! between [`Content::put_sector`] and [`Content::trim`].
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};

@@ -12,6 +12,7 @@
 //! have checksums of their own, so one bad bit costs one record.
 
 use super::bytes::{Reader, Writer};
+use super::record::ENTRY_ALIGN;
 use super::{FIRST_BATCH_OFFSET, FormatError};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
@@ -121,7 +122,7 @@ impl BatchHeader {
         let least_table = BATCH_HEADER_BYTES + SLOT_BYTES * self.records as usize;
         self.offset >= FIRST_BATCH_OFFSET
             && self.offset.is_multiple_of(BLOCK_BYTES as u64)
-            && batch % BLOCK_BYTES == 0
+            && batch.is_multiple_of(BLOCK_BYTES)
             && batch <= BATCH_BYTES_MAX
             && table <= batch
             && table >= least_table
@@ -168,6 +169,20 @@ impl Slot {
         } else {
             Err(FormatError::Inconsistent)
         }
+    }
+
+    /// Where the first entry of a batch with so many records begins.
+    #[must_use]
+    pub fn first_entry(records: u32) -> u32 {
+        let slots = u64::from(records) * SLOT_BYTES as u64;
+        u32::try_from(BATCH_HEADER_BYTES as u64 + slots).unwrap_or(u32::MAX)
+    }
+
+    /// Where the entry behind this one begins.
+    #[must_use]
+    pub fn next_entry(&self) -> u32 {
+        let align = u32::try_from(ENTRY_ALIGN).expect("entries align to 8 bytes");
+        self.offset.saturating_add(self.len).saturating_add(align - 1) / align * align
     }
 
     /// The slot's part of the table.

@@ -5,7 +5,7 @@
 //! - an entry is published only after its record is flushed;
 //! - a mutation's LSN is drawn under the lock of the shard it changes, and per key the highest LSN wins, in
 //!   whatever order entries arrive;
-//! - no lock is held across an await, and at most one lock is held at a time.
+//! - no lock is held across an await; a content's lock may be taken under a path's, never the other way.
 
 mod contents;
 mod paths;
@@ -133,9 +133,8 @@ impl Index {
     }
 
     fn publish_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
-        if let Some(replaced) = self.paths.put(key, lsn, place, fingerprint) {
-            self.contents.link(digest, place, replaced);
-        }
+        // Linked under the path's lock: of two who publish one path, the later must also link later.
+        self.paths.put(key, lsn, place, fingerprint, |replaced| self.contents.link(digest, place, replaced));
     }
 
     /// Contents stored, names stored, bytes of memory the tables take.

@@ -162,18 +162,15 @@ impl Paths {
         self.shard(key).find(key).map(Entry::place)
     }
 
-    /// Enters a name. `None` if a newer one is there; else the place of the name it replaces, if any.
-    #[expect(
-        clippy::option_option,
-        reason = "the outer says whether it was entered, the inner what it replaced"
-    )]
+    /// Enters a name, unless a newer one is there, and tells `entered`, under the lock, which one it replaced.
     pub(super) fn put(
         &self,
         key: PathKey,
         lsn: Lsn,
         place: Place,
         fingerprint: u64,
-    ) -> Option<Option<Place>> {
+        entered: impl FnOnce(Option<Place>),
+    ) {
         let halves = halves(key);
         let mut shard = self.shard(key);
         let found = shard.entries.entry(key.low(), |entry| entry.key == halves, |entry| entry.key[0]);
@@ -182,14 +179,14 @@ impl Paths {
         match found {
             hashbrown::hash_table::Entry::Vacant(free) => {
                 free.insert(new);
-                Some(None)
+                entered(None);
             }
             hashbrown::hash_table::Entry::Occupied(mut old) if old.get().lsn < lsn.0 => {
                 let replaced = old.get().place();
                 *old.get_mut() = new;
-                Some(Some(replaced))
+                entered(Some(replaced));
             }
-            hashbrown::hash_table::Entry::Occupied(_) => None,
+            hashbrown::hash_table::Entry::Occupied(_) => {}
         }
     }
 

@@ -232,7 +232,7 @@ fn many_threads_that_claim_the_same_contents_store_each_once() {
                     loop {
                         match index.claim(digest) {
                             // Now and then a claimant dies.
-                            Claim::Fresh(guard) if (n as usize + thread) % 7 == 0 => {
+                            Claim::Fresh(guard) if (n as usize + thread).is_multiple_of(7) => {
                                 drop(guard);
                                 std::thread::yield_now();
                                 if thread > 0 {
