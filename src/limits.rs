@@ -107,6 +107,8 @@ pub const FREE_INODES_MIN: u64 = 16;
 
 /// Files admitted and not yet stored, over all cores: the predecessor's queue, kept.
 pub const QUEUE_FILES_MAX: usize = 10_000;
+/// Places that a batch takes at a time.
+pub const QUEUE_LOT: usize = 16;
 /// How long an upload waits for a place in the queue before it is told 503.
 pub const QUEUE_WAIT_MS: u64 = 1_000;
 /// How often it looks.

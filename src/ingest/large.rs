@@ -77,7 +77,7 @@ impl LargeUpload {
         let file_type = classify(&self.first, declared.mime.as_deref(), name);
         let stored = |duplicate| Stored { declared, digest, len: self.len, file_type, duplicate };
         let guard = loop {
-            match ingest.store.index.claim(digest) {
+            match ingest.index.claim(digest) {
                 Claim::Fresh(guard) => break guard,
                 // Dropping the writer removes its file.
                 Claim::Stored(_) => return Ok(stored(true)),

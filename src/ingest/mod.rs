@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use crate::runtime::buffer::Pool;
 use crate::runtime::sync::Semaphore;
+use crate::store::index::Handle;
 use crate::store::{Lane, Store};
 
 pub use error::FileError;
@@ -35,6 +36,8 @@ pub type Deal = Rc<dyn Fn(Slice) -> Result<(), Slice>>;
 pub struct Ingest {
     /// The store.
     pub store: Arc<Store>,
+    /// This core's hold on the store's index.
+    pub index: Handle,
     /// This core's lane.
     pub lane: Rc<Lane>,
     /// This core's buffers.

@@ -180,7 +180,7 @@ impl Namings {
 
 /// Binds a path. `Different` is answered only where another content (or an unreadable name) has it.
 async fn bind(ingest: &Ingest, path: &str, digest: &Digest, fingerprint: u64) -> Bind {
-    let index = &ingest.store.index;
+    let index = &ingest.index;
     let key = PathKey::new(NAMESPACE, path.as_bytes());
     match index.bind(key, *digest, fingerprint) {
         Bind::Different(place) => match ingest.store.read_name(&ingest.pool, place).await {

@@ -2,6 +2,7 @@
 
 use super::error::FileError;
 use super::naming::{self, Named, Namings};
+use super::queue::Admission;
 use super::staging::{Declared, Staged};
 use super::{Ingest, upload::Terms};
 use crate::base::digest::{Digest, Hasher};
@@ -17,6 +18,8 @@ use crate::store::index::{Claim, ClaimGuard, Location, Ticket};
 pub struct Slice {
     /// The files.
     pub files: Vec<Staged>,
+    /// Their places in the queue.
+    pub admission: Admission,
     /// With terms, the files are named at once, in the same batch.
     pub terms: Option<Terms>,
     /// Told an answer for each file, in order.
@@ -33,6 +36,7 @@ impl Slice {
     /// Stores the files and answers. What a core does with a slice it was dealt.
     pub async fn run(self, ingest: Ingest) {
         let outcome = store(&ingest, self.files, self.terms.as_ref()).await;
+        drop(self.admission);
         self.reply.send(outcome);
     }
 }
@@ -85,10 +89,8 @@ pub async fn store(
     terms: Option<&Terms>,
 ) -> Vec<Result<Done, FileError>> {
     let time = clock::wall();
-    let mut admissions = Vec::with_capacity(files.len());
     let mut work = Vec::with_capacity(files.len());
     for staged in files {
-        admissions.push(staged.admission);
         work.push(examine(ingest, staged.declared, staged.payload, staged.len));
     }
     let mut answers: Vec<Option<Result<Named, FileError>>> = Vec::new();
@@ -106,9 +108,7 @@ pub async fn store(
         (_, Some(named)) => named.map(Done::Named),
         (_, None) => Ok(Done::Stored(file.stored)),
     });
-    let done = done.collect();
-    drop(admissions);
-    done
+    done.collect()
 }
 
 fn examine(ingest: &Ingest, declared: Declared, payload: Payload, len: usize) -> File {
@@ -141,7 +141,7 @@ fn type_of(payload: &Payload, declared: &Declared) -> FileType {
 }
 
 fn claim(ingest: &Ingest, digest: Digest) -> State {
-    match ingest.store.index.claim(digest) {
+    match ingest.index.claim(digest) {
         Claim::Fresh(guard) => State::Fresh(guard),
         Claim::Stored(_) => State::Stored,
         Claim::Pending(ticket) => State::Waiting(ticket),

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::queue::Admission;
 use crate::base::digest::Digest;
 use crate::limits::STAGED_PIECES_MAX;
 use crate::runtime::buffer::{Buffer, Pool};
@@ -28,8 +27,6 @@ pub struct Staged {
     pub payload: Payload,
     /// How many.
     pub len: usize,
-    /// Its place in the queue.
-    pub admission: Admission,
 }
 
 /// A file whose bytes are arriving.

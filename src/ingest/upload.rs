@@ -11,7 +11,7 @@ use super::queue::Admission;
 use super::slice::{self, Done, Slice};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
-use crate::limits::{SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
+use crate::limits::{QUEUE_LOT, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
 use crate::media::name::Sent;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
@@ -51,6 +51,9 @@ pub struct Upload {
     staged: Vec<Staged>,
     staged_numbers: Vec<usize>,
     staged_bytes: usize,
+    staged_places: Admission,
+    /// Places in the queue for this file and the next.
+    places: Admission,
     /// Slices that a core has.
     dealt: VecDeque<Dealt>,
     dealt_bytes: usize,
@@ -68,7 +71,7 @@ struct Current {
 }
 
 enum Sink {
-    Small(Staging, Admission),
+    Small(Staging),
     Large(Box<LargeUpload>),
 }
 
@@ -90,6 +93,8 @@ impl Upload {
             staged: Vec::new(),
             staged_numbers: Vec::new(),
             staged_bytes: 0,
+            staged_places: Admission::none(&ingest.queue),
+            places: Admission::none(&ingest.queue),
             dealt: VecDeque::new(),
             dealt_bytes: 0,
             files: Vec::new(),
@@ -117,20 +122,14 @@ impl Upload {
             self.current = Some(Current { number, declared, sink: None });
             return Ok(());
         }
-        let admission = match self.ingest.queue.try_admit() {
-            Some(admission) => admission,
-            None => {
-                // Nobody waits for a place while holding places that nobody works on.
-                self.deal_staged().await;
-                self.ingest.queue.admit().await?
-            }
-        };
+        self.take_place().await?;
         let inline_max = self.ingest.store.options.inline_bytes_max as u64;
         let sink = match expected {
             Some(len) if len > inline_max => {
-                Sink::Large(Box::new(LargeUpload::start(&self.ingest, expected, admission).await?))
+                let place = give_place(&self.ingest, &mut self.places);
+                Sink::Large(Box::new(LargeUpload::start(&self.ingest, expected, place).await?))
             }
-            _ => Sink::Small(Staging::default(), admission),
+            _ => Sink::Small(Staging::default()),
         };
         self.current = Some(Current { number, declared, sink: Some(sink) });
         Ok(())
@@ -144,16 +143,17 @@ impl Upload {
         let Some(current) = &mut self.current else { return Ok(()) };
         let inline_max = self.ingest.store.options.inline_bytes_max;
         let outgrown = match &current.sink {
-            Some(Sink::Small(staging, _)) => staging.len() + piece.len() > inline_max,
+            Some(Sink::Small(staging)) => staging.len() + piece.len() > inline_max,
             _ => false,
         };
-        if outgrown && let Some(Sink::Small(staging, admission)) = current.sink.take() {
-            let mut large = LargeUpload::start(&self.ingest, None, admission).await?;
+        if outgrown && let Some(Sink::Small(staging)) = current.sink.take() {
+            let place = give_place(&self.ingest, &mut self.places);
+            let mut large = LargeUpload::start(&self.ingest, None, place).await?;
             large.push_all(staging.finish()).await?;
             current.sink = Some(Sink::Large(Box::new(large)));
         }
         match &mut current.sink {
-            Some(Sink::Small(staging, _)) => staging.push(piece, &self.ingest.pool, inline_max),
+            Some(Sink::Small(staging)) => staging.push(piece, &self.ingest.pool, inline_max),
             Some(Sink::Large(large)) => match large.push(&piece).await {
                 Ok(()) => {}
                 Err(error @ FileError::TooLarge(_)) => {
@@ -175,9 +175,10 @@ impl Upload {
         let Some(Current { number, mut declared, sink }) = self.current.take() else { return Ok(()) };
         declared.digest = declared.digest.or(digest);
         match sink {
-            Some(Sink::Small(staging, admission)) => {
+            Some(Sink::Small(staging)) => {
                 let len = staging.len();
-                self.staged.push(Staged { declared, payload: staging.finish(), len, admission });
+                self.staged.push(Staged { declared, payload: staging.finish(), len });
+                self.places.give_one_to(&mut self.staged_places);
                 self.staged_numbers.push(number);
                 self.staged_bytes += len;
                 if self.staged.len() >= SLICE_FILES || self.staged_bytes >= SLICE_BYTES {
@@ -243,6 +244,24 @@ impl Upload {
         outcome.map_or(Err(FileError::Lost), |(_, outcome)| outcome.map(Done::Named))
     }
 
+    /// Makes sure that there is a place in the queue for the next file. A batch takes places in small lots: their
+    /// count is what all cores write to.
+    async fn take_place(&mut self) -> Result<(), FileError> {
+        if self.places.places() > 0 {
+            return Ok(());
+        }
+        let lot = if self.files.len() == 1 { 1 } else { QUEUE_LOT };
+        self.places = match self.ingest.queue.try_admit(lot) {
+            Some(places) => places,
+            None => {
+                // Nobody waits for a place while holding places that nobody works on.
+                self.deal_staged().await;
+                self.ingest.queue.admit().await?
+            }
+        };
+        Ok(())
+    }
+
     /// Gives the staged files to a core: the others in turn, this one if none of them can.
     async fn deal_staged(&mut self) {
         if self.staged.is_empty() {
@@ -251,6 +270,8 @@ impl Upload {
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);
+        let none = Admission::none(&self.ingest.queue);
+        let admission = std::mem::replace(&mut self.staged_places, none);
         while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {
             self.await_oldest().await;
         }
@@ -267,7 +288,7 @@ impl Upload {
             self.await_oldest().await;
         };
         let (reply, answer) = oneshot::channel();
-        let slice = Slice { files, terms: self.terms(), reply };
+        let slice = Slice { files, admission, terms: self.terms(), reply };
         if let Err(slice) = (self.ingest.deal)(slice) {
             spawn(slice.run(self.ingest.clone()));
         }
@@ -318,6 +339,13 @@ impl Upload {
         }
         outcomes
     }
+}
+
+/// One of the places, to be held by whoever works on the file.
+fn give_place(ingest: &Ingest, places: &mut Admission) -> Admission {
+    let mut place = Admission::none(&ingest.queue);
+    places.give_one_to(&mut place);
+    place
 }
 
 /// Of equal files in one request, sent anew, the first is the new one and the later ones are its duplicates,

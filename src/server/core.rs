@@ -131,6 +131,7 @@ impl Core {
         let lane = Lane::start(store, &self.pool, start);
         *self.ingest.borrow_mut() = Some(Ingest {
             store: store.clone(),
+            index: store.index.handle(),
             lane,
             pool: self.pool.clone(),
             queue: self.shared.queue.clone(),

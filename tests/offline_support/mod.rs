@@ -84,6 +84,7 @@ where
             let start = Store::lane_starts(&opened.recovered, 1)[0];
             let lane = Lane::start(&store, &pool, start);
             let ingest = Ingest {
+                index: store.index.handle(),
                 store,
                 lane: lane.clone(),
                 pool,

@@ -133,6 +133,7 @@ impl Machine {
             })
         });
         Ingest {
+            index: self.store.index.handle(),
             store: self.store.clone(),
             lane,
             pool: pool.clone(),

@@ -1,11 +1,11 @@
 //! Digest to place, and who is storing what right now.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 
-use super::{Index, Place, poisoned};
+use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
@@ -72,9 +72,10 @@ impl Ticket {
 /// The right to store a digest, and the duty to tell the waiters. Dropped for whatever reason before
 /// it is published, it fails: the next waiter, who still holds its bytes, claims again and stores them.
 pub struct ClaimGuard {
-    index: Arc<Index>,
+    index: Handle,
     digest: Digest,
     lsn: Lsn,
+    released: bool,
 }
 
 impl ClaimGuard {
@@ -91,37 +92,45 @@ impl ClaimGuard {
     }
 
     /// The put is flushed: enters it and wakes the waiters.
-    pub fn publish(self, location: Location) {
-        self.index.contents.put(self.digest, self.lsn, location);
-        // Dropping the guard releases the claim, after the entry is there.
-    }
-}
-
-impl Drop for ClaimGuard {
-    fn drop(&mut self) {
-        let waiters = self.index.contents.shard(&self.digest).claims.remove(&self.digest);
+    pub fn publish(mut self, location: Location) {
+        self.released = true;
+        let waiters = self.index.contents.put(self.digest, self.lsn, location, true);
         // Woken outside the lock: each will take it.
         drop(waiters);
     }
 }
 
-pub(super) fn claim(index: &Arc<Index>, digest: Digest) -> Claim {
+impl Drop for ClaimGuard {
+    fn drop(&mut self) {
+        if self.released {
+            return;
+        }
+        let hash = self.index.contents.hash(&self.digest);
+        let waiters = self.index.contents.shard(&self.digest).release(hash, &self.digest);
+        // Woken outside the lock: each will take it.
+        drop(waiters);
+    }
+}
+
+pub(super) fn claim(index: &Handle, digest: Digest) -> Claim {
     let contents = &index.contents;
+    let hash = contents.hash(&digest);
     let mut shard = contents.shard(&digest);
-    if let Some(entry) = shard.find(contents.hash(&digest), &digest)
+    if let Some(entry) = shard.find(hash, &digest)
         && !entry.is_damaged()
     {
         return Claim::Stored(entry.content());
     }
-    if let Some(waiters) = shard.claims.get_mut(&digest) {
+    if let Some(claimed) = shard.claims.find_mut(hash, |claimed| claimed.digest == digest) {
         let (sender, receiver) = oneshot::channel();
-        waiters.push(sender);
+        claimed.waiters.push(sender);
         return Claim::Pending(Ticket(receiver));
     }
-    shard.claims.insert(digest, Vec::new());
+    let claimed = Claimed { digest, waiters: Vec::new() };
+    shard.claims.insert_unique(hash, claimed, |claimed| contents.hash(&claimed.digest));
     let lsn = index.draw_lsn();
     drop(shard);
-    Claim::Fresh(ClaimGuard { index: Arc::clone(index), digest, lsn })
+    Claim::Fresh(ClaimGuard { index: index.clone(), digest, lsn, released: false })
 }
 
 /// 64 bytes, of which there is one for each content.
@@ -212,12 +221,18 @@ impl Entry {
     }
 }
 
+/// A claim in force, with those who wait for its end.
+struct Claimed {
+    digest: Digest,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
 struct Shard {
     entries: HashTable<Entry, HugePages>,
     /// Names beyond the first. Few contents have any.
     more_names: HashMap<Digest, Vec<Place>>,
-    /// Claims in force, each with those who wait for its end.
-    claims: HashMap<Digest, Vec<oneshot::Sender<()>>>,
+    /// Claims in force.
+    claims: HashTable<Claimed>,
     inline_bytes: u64,
 }
 
@@ -226,8 +241,16 @@ impl Shard {
         Shard {
             entries: HashTable::new_in(HugePages),
             more_names: HashMap::new(),
-            claims: HashMap::new(),
+            claims: HashTable::new(),
             inline_bytes: 0,
+        }
+    }
+
+    /// Ends a claim, and gives those who wait for that.
+    fn release(&mut self, hash: u64, digest: &Digest) -> Vec<oneshot::Sender<()>> {
+        match self.claims.find_entry(hash, |claimed| claimed.digest == *digest) {
+            Ok(found) => found.remove().0.waiters,
+            Err(_) => Vec::new(),
         }
     }
 
@@ -282,7 +305,15 @@ impl Contents {
         }
     }
 
-    pub(super) fn put(&self, digest: Digest, lsn: Lsn, location: Location) {
+    /// Enters a content, unless a newer one is there. With `release` it ends the claim on it, and gives those who
+    /// wait for that.
+    pub(super) fn put(
+        &self,
+        digest: Digest,
+        lsn: Lsn,
+        location: Location,
+        release: bool,
+    ) -> Vec<oneshot::Sender<()>> {
         let hash = self.hash(&digest);
         let mut shard = self.shard(&digest);
         let shard = &mut *shard;
@@ -292,6 +323,7 @@ impl Contents {
             shard.inline_bytes = shard.inline_bytes - old + inline_len(location);
             entry.set(lsn, location);
         }
+        if release { shard.release(hash, &digest) } else { Vec::new() }
     }
 
     /// A name of this content is now recorded at `place`, instead of at `replaced` if it had that path before.

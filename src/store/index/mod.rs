@@ -10,6 +10,7 @@
 mod contents;
 mod paths;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,6 +30,45 @@ pub struct Place {
     pub segment: SegmentId,
     /// Bytes from the start of its file.
     pub offset: u32,
+}
+
+/// A core's hold on the index. Guards keep clones of it: counting them touches nothing that cores share.
+#[derive(Clone)]
+pub struct Handle(
+    #[expect(
+        clippy::redundant_allocation,
+        reason = "the outer count is this core's own; the inner is shared"
+    )]
+    Rc<Arc<Index>>,
+);
+
+impl std::ops::Deref for Handle {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        &self.0
+    }
+}
+
+impl Handle {
+    /// Claims a digest for storing it. See [`Claim`].
+    #[must_use]
+    pub fn claim(&self, digest: Digest) -> Claim {
+        contents::claim(self, digest)
+    }
+
+    /// Asks to let `key` mean `digest`. See [`Bind`].
+    #[must_use]
+    pub fn bind(&self, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
+        paths::bind(self, key, digest, fingerprint, false)
+    }
+
+    /// As [`Handle::bind`], after the caller has read the name that is there and found the same digest:
+    /// only the attributes change.
+    #[must_use]
+    pub fn rebind(&self, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
+        paths::bind(self, key, digest, fingerprint, true)
+    }
 }
 
 /// The index of a store.
@@ -79,23 +119,28 @@ impl Index {
         self.contents.mark_damaged(digest, lsn);
     }
 
-    /// Claims a digest for storing it. See [`Claim`].
+    /// A core's hold on it.
+    #[must_use]
+    pub fn handle(self: &Arc<Self>) -> Handle {
+        Handle(Rc::new(Arc::clone(self)))
+    }
+
+    /// See [`Handle::claim`].
     #[must_use]
     pub fn claim(self: &Arc<Self>, digest: Digest) -> Claim {
-        contents::claim(self, digest)
+        self.handle().claim(digest)
     }
 
-    /// Asks to let `key` mean `digest`. See [`Bind`].
+    /// See [`Handle::bind`].
     #[must_use]
     pub fn bind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
-        paths::bind(self, key, digest, fingerprint, false)
+        self.handle().bind(key, digest, fingerprint)
     }
 
-    /// As [`Index::bind`], after the caller has read the name that is there and found the same digest:
-    /// only the attributes change.
+    /// See [`Handle::rebind`].
     #[must_use]
     pub fn rebind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
-        paths::bind(self, key, digest, fingerprint, true)
+        self.handle().rebind(key, digest, fingerprint)
     }
 
     /// A keyed hash over a name's digest and attributes, to see cheaply whether a name is the same again.
@@ -106,12 +151,12 @@ impl Index {
 
     /// Replay: a put. Whether it became (or stayed) what is stored under its digest.
     pub fn replay_content(&self, digest: Digest, lsn: Lsn, location: Location) {
-        self.contents.put(digest, lsn, location);
+        self.contents.put(digest, lsn, location, false);
     }
 
     /// Replay: a name.
     pub fn replay_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
-        self.publish_name(key, lsn, place, digest, fingerprint);
+        self.publish_name(key, lsn, place, digest, fingerprint, false);
     }
 
     /// Replay: takes a name away if it is still the one recorded at `place`.
@@ -132,9 +177,18 @@ impl Index {
         self.contents.drop_nameless()
     }
 
-    fn publish_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
+    fn publish_name(
+        &self,
+        key: PathKey,
+        lsn: Lsn,
+        place: Place,
+        digest: &Digest,
+        fingerprint: u64,
+        release: bool,
+    ) {
         // Linked under the path's lock: of two who publish one path, the later must also link later.
-        self.paths.put(key, lsn, place, fingerprint, |replaced| self.contents.link(digest, place, replaced));
+        let link = |replaced| self.contents.link(digest, place, replaced);
+        self.paths.put(key, lsn, place, fingerprint, release, link);
     }
 
     /// Contents stored, names stored, bytes of memory the tables take.

@@ -1,13 +1,12 @@
 //! Path to name record, and which paths are being bound right now.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 use sha2::Digest as _;
 
-use super::{Index, Place, poisoned};
+use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
@@ -48,11 +47,12 @@ pub enum Bind {
 
 /// A path on its way to be bound. Dropped unpublished, the wish is forgotten.
 pub struct NameGuard {
-    index: Arc<Index>,
+    index: Handle,
     key: PathKey,
     digest: Digest,
     fingerprint: u64,
     lsn: Lsn,
+    released: bool,
 }
 
 impl NameGuard {
@@ -63,24 +63,21 @@ impl NameGuard {
     }
 
     /// The name is flushed: enters it.
-    pub fn publish(self, place: Place) {
-        self.index.publish_name(self.key, self.lsn, place, &self.digest, self.fingerprint);
+    pub fn publish(mut self, place: Place) {
+        self.released = true;
+        self.index.publish_name(self.key, self.lsn, place, &self.digest, self.fingerprint, true);
     }
 }
 
 impl Drop for NameGuard {
     fn drop(&mut self) {
-        let mut shard = self.index.paths.shard(self.key);
-        if let Some((_, count)) = shard.pending.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                shard.pending.remove(&self.key);
-            }
+        if !self.released {
+            self.index.paths.shard(self.key).release(self.key);
         }
     }
 }
 
-pub(super) fn bind(index: &Arc<Index>, key: PathKey, digest: Digest, fingerprint: u64, same: bool) -> Bind {
+pub(super) fn bind(index: &Handle, key: PathKey, digest: Digest, fingerprint: u64, same: bool) -> Bind {
     let mut shard = index.paths.shard(key);
     if let Some(entry) = shard.find(key) {
         if entry.fingerprint == fingerprint {
@@ -90,14 +87,15 @@ pub(super) fn bind(index: &Arc<Index>, key: PathKey, digest: Digest, fingerprint
             return Bind::Different(entry.place());
         }
     }
-    let (pending, count) = shard.pending.entry(key).or_insert((digest, 0));
-    if *pending != digest {
+    let found = shard.pending.entry(key.low(), |pending| pending.key == key, |pending| pending.key.low());
+    let mut pending = found.or_insert_with(|| Pending { key, digest, count: 0 });
+    if pending.get().digest != digest {
         return Bind::Taken;
     }
-    *count += 1;
+    pending.get_mut().count += 1;
     let lsn = index.draw_lsn();
     drop(shard);
-    Bind::Write(NameGuard { index: Arc::clone(index), key, digest, fingerprint, lsn })
+    Bind::Write(NameGuard { index: index.clone(), key, digest, fingerprint, lsn, released: false })
 }
 
 /// 40 bytes, of which there is one for each name.
@@ -120,13 +118,30 @@ impl Entry {
 
 struct Shard {
     entries: HashTable<Entry, HugePages>,
-    /// Paths with a name on its way to the log: what they will mean, and how many are on their way.
-    pending: HashMap<PathKey, (Digest, u32)>,
+    /// Paths with names on their way to the log.
+    pending: HashTable<Pending>,
+}
+
+/// A path that is being bound: what it will mean, and how many names are on their way.
+struct Pending {
+    key: PathKey,
+    digest: Digest,
+    count: u32,
 }
 
 impl Shard {
     fn new() -> Shard {
-        Shard { entries: HashTable::new_in(HugePages), pending: HashMap::new() }
+        Shard { entries: HashTable::new_in(HugePages), pending: HashTable::new() }
+    }
+
+    /// One name less is on its way.
+    fn release(&mut self, key: PathKey) {
+        if let Ok(mut found) = self.pending.find_entry(key.low(), |pending| pending.key == key) {
+            found.get_mut().count -= 1;
+            if found.get().count == 0 {
+                found.remove();
+            }
+        }
     }
 
     fn find(&self, key: PathKey) -> Option<&Entry> {
@@ -162,13 +177,15 @@ impl Paths {
         self.shard(key).find(key).map(Entry::place)
     }
 
-    /// Enters a name, unless a newer one is there, and tells `entered`, under the lock, which one it replaced.
+    /// Enters a name, unless a newer one is there, and tells `entered`, under the lock, which one it replaced. With
+    /// `release` the name is no longer on its way.
     pub(super) fn put(
         &self,
         key: PathKey,
         lsn: Lsn,
         place: Place,
         fingerprint: u64,
+        release: bool,
         entered: impl FnOnce(Option<Place>),
     ) {
         let halves = halves(key);
@@ -187,6 +204,9 @@ impl Paths {
                 entered(Some(replaced));
             }
             hashbrown::hash_table::Entry::Occupied(_) => {}
+        }
+        if release {
+            shard.release(key);
         }
     }
 
