@@ -87,7 +87,19 @@ const _: () =
     assert!(FILE_BYTES_MAX / BLOB_CHUNK_BYTES as u64 * 4 + 64 * KIB as u64 <= APPEND_BYTES_MAX as u64);
 const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
 const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
-/// Chunks of one blob on their way to the disk while the next is filled.
+/// Bytes of one write of a blob, some chunks: fewer writes cost fewer kicks of the device.
+pub const BLOB_WRITE_BYTES: usize = MIB;
+
+const _: () = assert!(BLOB_WRITE_BYTES.is_multiple_of(BLOB_CHUNK_BYTES));
+/// Bytes of a big file that another core hashes at a time: half a millisecond of work for a hop of microseconds.
+pub const HASH_JOB_BYTES: usize = MIB;
+/// Memory a fast big upload takes on top of what every request reserves: three large writes, and two jobs of hashing.
+pub const FAST_UPLOAD_BYTES: usize = 3 * BLOB_WRITE_BYTES + 2 * HASH_JOB_BYTES;
+/// A big upload is fast while this many bytes ...
+pub const FAST_LAP_BYTES: u64 = MIB as u64;
+/// ... arrive in less than this many nanoseconds (20 MB/s).
+pub const FAST_LAP_NS: u64 = 50_000_000;
+/// Writes of one blob on their way to the disk while the next is filled.
 pub const BLOB_WRITES_IN_FLIGHT: usize = 2;
 /// Zeros written at a time when a segment is prepared: large enough to be cheap a byte, small enough
 /// that a commit never waits long behind one.

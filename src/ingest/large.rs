@@ -1,22 +1,67 @@
 //! A big file on its way to its blob: hashed as it passes, written while more arrives.
 
+use bytes::Bytes;
+
 use super::error::FileError;
+use super::hashing::StreamHasher;
 use super::queue::Admission;
 use super::slice::Stored;
 use super::staging::Declared;
-use super::{Ingest, naming};
-use crate::base::digest::Hasher;
-use crate::limits::{FILE_BYTES_MAX, SNIFF_BYTES_MAX};
+use super::{Ingest, Offload, naming};
+use crate::limits::{FAST_LAP_BYTES, FAST_LAP_NS, FAST_UPLOAD_BYTES, FILE_BYTES_MAX, SNIFF_BYTES_MAX};
 use crate::media::classify::classify;
 use crate::runtime::clock;
+use crate::runtime::sync::{Permit, Semaphore};
 use crate::store::blob::BlobWriter;
 use crate::store::commit::{NewBody, NewRecord, Payload};
 use crate::store::index::{Claim, Location};
 
+/// How fast a file arrives, and the memory it is given while that is fast: for larger writes, and for what another
+/// core hashes. A slow client never holds it.
+struct Pace {
+    budget: Semaphore,
+    offload: Offload,
+    memory: Option<Permit>,
+    lap_started_ns: u64,
+    lap_end: u64,
+}
+
+impl Pace {
+    fn new(ingest: &Ingest) -> Pace {
+        Pace {
+            budget: ingest.budget.clone(),
+            offload: ingest.offload.clone(),
+            memory: None,
+            lap_started_ns: clock::now_ns(),
+            lap_end: FAST_LAP_BYTES,
+        }
+    }
+
+    fn is_fast(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// `len` bytes have arrived.
+    fn note(&mut self, len: u64) {
+        if len < self.lap_end {
+            return;
+        }
+        let now_ns = clock::now_ns();
+        let fast = now_ns - self.lap_started_ns < FAST_LAP_NS;
+        (self.lap_started_ns, self.lap_end) = (now_ns, len + FAST_LAP_BYTES);
+        if !fast {
+            self.memory = None;
+        } else if self.memory.is_none() {
+            self.memory = self.budget.try_acquire(FAST_UPLOAD_BYTES);
+        }
+    }
+}
+
 /// A big file that is arriving.
 pub struct LargeUpload {
     writer: BlobWriter,
-    hasher: Hasher,
+    hasher: StreamHasher,
+    pace: Pace,
     first: Vec<u8>,
     len: u64,
     _admission: Admission,
@@ -33,7 +78,14 @@ impl LargeUpload {
         admission: Admission,
     ) -> Result<LargeUpload, FileError> {
         let writer = BlobWriter::create(&ingest.store, &ingest.pool, expected).await?;
-        Ok(LargeUpload { writer, hasher: Hasher::new(), first: Vec::new(), len: 0, _admission: admission })
+        Ok(LargeUpload {
+            writer,
+            hasher: StreamHasher::new(),
+            pace: Pace::new(ingest),
+            first: Vec::new(),
+            len: 0,
+            _admission: admission,
+        })
     }
 
     /// Takes in what was staged before the file turned out to be big.
@@ -51,7 +103,7 @@ impl LargeUpload {
     ///
     /// # Errors
     /// `NoSpace`, `TooLarge`.
-    pub async fn push(&mut self, piece: &[u8]) -> Result<(), FileError> {
+    pub async fn push(&mut self, piece: &Bytes) -> Result<(), FileError> {
         self.len += piece.len() as u64;
         if self.len > FILE_BYTES_MAX {
             return Err(FileError::TooLarge(FILE_BYTES_MAX));
@@ -60,8 +112,10 @@ impl LargeUpload {
             let wanted = (SNIFF_BYTES_MAX - self.first.len()).min(piece.len());
             self.first.extend_from_slice(&piece[..wanted]);
         }
-        self.hasher.update(piece);
-        Ok(self.writer.write(piece).await?)
+        self.pace.note(self.len);
+        let fast = self.pace.is_fast();
+        self.hasher.update(piece, fast.then_some(&self.pace.offload)).await?;
+        Ok(self.writer.write(piece, fast).await?)
     }
 
     /// The file is whole: makes it durable, unless it is stored already.
@@ -69,7 +123,7 @@ impl LargeUpload {
     /// # Errors
     /// `Mismatch`, `NoSpace`, `Stopping`.
     pub async fn finish(self, ingest: &Ingest, declared: Declared) -> Result<Stored, FileError> {
-        let digest = self.hasher.finish();
+        let digest = self.hasher.finish().await?;
         if let Some(expected) = declared.digest.filter(|expected| *expected != digest) {
             return Err(FileError::Mismatch { expected, found: digest });
         }

@@ -8,6 +8,7 @@
 //! Always: nothing is answered that is not flushed, and a request that was not received in full names nothing.
 
 pub mod error;
+pub mod hashing;
 pub mod large;
 pub mod naming;
 pub mod queue;
@@ -24,6 +25,7 @@ use crate::store::index::Handle;
 use crate::store::{Lane, Store};
 
 pub use error::FileError;
+pub use hashing::{HashJob, Offload};
 pub use queue::Queue;
 pub use slice::Slice;
 pub use upload::{Mode, Terms, Upload};
@@ -48,6 +50,8 @@ pub struct Ingest {
     pub budget: Semaphore,
     /// Gives slices to other cores.
     pub deal: Deal,
+    /// Gives hashing to idle cores.
+    pub offload: Offload,
     /// How many digits of the hash a path has; fewer in tests, to make paths clash.
     pub path_digits: usize,
 }

@@ -63,6 +63,22 @@ pub struct Conn {
     receive_bytes: usize,
 }
 
+/// A request in work, counted while this lives, whatever ends it.
+struct InWork(Rc<Core>);
+
+impl InWork {
+    fn new(core: &Rc<Core>) -> InWork {
+        core.shared.metrics.begin_request(core.id.0);
+        InWork(core.clone())
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.shared.metrics.end_request(self.0.id.0);
+    }
+}
+
 /// Serves a connection until it ends.
 pub async fn serve(core: Rc<Core>, socket: Socket) {
     let stream = match Stream::adopt(socket) {
@@ -89,7 +105,9 @@ impl Conn {
                 }
             };
             let started_ns = clock::now_ns();
+            let in_work = InWork::new(&self.core);
             let persistence = self.request(head).await?;
+            drop(in_work);
             self.core.shared.metrics.record_request(self.core.id.0, clock::now_ns() - started_ns);
             if persistence == Persistence::Close {
                 return Ok(());

@@ -9,7 +9,7 @@ use super::conn;
 use super::deadline::Deadlines;
 use super::{Shared, metrics};
 use crate::http::error::Status;
-use crate::ingest::{Deal, Ingest, Slice};
+use crate::ingest::{Deal, HashJob, Ingest, Offload, Slice};
 use crate::limits::{DEADLINE_TICK_MS, SPACE_TICK_MS};
 use crate::media::name::HASH_DIGITS;
 use crate::runtime::buffer::Pool;
@@ -25,6 +25,8 @@ pub enum Message {
     Connection(Socket),
     /// Files of another core's request.
     Slice(Slice),
+    /// Part of a big file of another core to hash.
+    Hash(HashJob),
     /// The store is open: this core writes this lane.
     Start(Arc<Store>, LaneStart),
     /// Finish and stop.
@@ -121,6 +123,7 @@ impl Core {
                     // Dropping it tells the sender. It only sends once all cores have started.
                     None => tracing::error!("a slice came to a core without a store"),
                 },
+                Message::Hash(job) => job.run(),
                 Message::Start(store, lane) => self.start(&store, lane),
                 Message::Stop => self.stop(),
             }
@@ -137,6 +140,7 @@ impl Core {
             queue: self.shared.queue.clone(),
             budget: self.slice_budget.clone(),
             deal: self.dealer(),
+            offload: self.offloader(),
             path_digits: HASH_DIGITS,
         });
         if self.id == CoreId(0) {
@@ -157,6 +161,22 @@ impl Core {
             }
             shared.inboxes[next].push(Message::Slice(slice)).map_err(|message| match message {
                 Message::Slice(slice) => slice,
+                _ => unreachable_message(),
+            })
+        })
+    }
+
+    /// Gives hashing to the next core that has no request in work and no message waiting.
+    fn offloader(&self) -> Offload {
+        let (shared, own) = (self.shared.clone(), self.id.0);
+        Rc::new(move |job| {
+            let cores = shared.inboxes.len();
+            let idle = (1..cores)
+                .map(|step| (own + step) % cores)
+                .find(|core| !shared.metrics.is_busy(*core) && shared.inboxes[*core].is_empty());
+            let Some(idle) = idle else { return Err(job) };
+            shared.inboxes[idle].push(Message::Hash(job)).map_err(|message| match message {
+                Message::Hash(job) => job,
                 _ => unreachable_message(),
             })
         })

@@ -19,6 +19,8 @@ pub struct Metrics {
     statuses: [AtomicU64; 6],
     /// For each core, nanoseconds from a request's head to the end of its answer.
     latency: Vec<Mutex<Histogram<u64>>>,
+    /// For each core, requests in work.
+    in_work: Vec<PerCore>,
     connections: AtomicUsize,
     panics: AtomicU64,
     files_stored: AtomicU64,
@@ -29,11 +31,17 @@ pub struct Metrics {
     damaged_reads: AtomicU64,
 }
 
+/// A count that one core writes to, on a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct PerCore(AtomicUsize);
+
 impl Metrics {
     pub(super) fn new(cores: usize) -> Metrics {
         Metrics {
             statuses: Default::default(),
             latency: (0..cores).map(|_| Mutex::new(latency_histogram())).collect(),
+            in_work: (0..cores).map(|_| PerCore::default()).collect(),
             connections: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
             files_stored: AtomicU64::new(0),
@@ -80,6 +88,22 @@ impl Metrics {
 
     pub(super) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether a core has a request in work.
+    #[must_use]
+    pub fn is_busy(&self, core: usize) -> bool {
+        self.in_work[core].0.load(Ordering::Relaxed) > 0
+    }
+
+    /// A core begins a request.
+    pub(super) fn begin_request(&self, core: usize) {
+        self.in_work[core].0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A core has ended a request, one way or the other.
+    pub(super) fn end_request(&self, core: usize) {
+        self.in_work[core].0.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn record_request(&self, core: usize, nanoseconds: u64) {

@@ -15,7 +15,7 @@ use super::error::is_no_space;
 use crate::base::crc::Seed;
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
-use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX};
+use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX};
 use crate::runtime::buffer::{Buffer, Pool};
 use crate::runtime::core::spawn;
 use crate::runtime::disk::{Disk, File, Open};
@@ -93,6 +93,8 @@ pub struct BlobWriter {
     chunk_crcs: Vec<u32>,
     /// Bytes taken.
     len: u64,
+    /// Bytes of them on their way to the disk, or there. A whole number of chunks until the last.
+    sent: u64,
     in_flight: VecDeque<oneshot::Receiver<io::Result<()>>>,
     /// Until the directory is flushed: the outcome of that.
     named: Option<oneshot::Receiver<io::Result<()>>>,
@@ -171,26 +173,29 @@ impl BlobWriter {
             filling: None,
             chunk_crcs: Vec::new(),
             len: 0,
+            sent: 0,
             in_flight: VecDeque::new(),
             named: Some(named),
             remove,
         })
     }
 
-    /// Takes in the next bytes. Waits when [`BLOB_WRITES_IN_FLIGHT`] chunks are on their way.
+    /// Takes in the next bytes. Waits when [`BLOB_WRITES_IN_FLIGHT`] writes are on their way. While `fast`, writes are of
+    /// [`BLOB_WRITE_BYTES`], else of one chunk.
     ///
     /// # Errors
     /// As [`BlobWriter::create`].
-    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), CommitError> {
+    pub async fn write(&mut self, mut bytes: &[u8], fast: bool) -> Result<(), CommitError> {
+        let fill = if fast { BLOB_WRITE_BYTES } else { BLOB_CHUNK_BYTES };
         while !bytes.is_empty() {
-            let buffer = self.filling.get_or_insert_with(|| self.pool.take(BLOB_CHUNK_BYTES));
-            let room = BLOB_CHUNK_BYTES - buffer.len();
+            let buffer = self.filling.get_or_insert_with(|| self.pool.take(fill));
+            let room = buffer.capacity() - buffer.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             buffer.extend_from_slice(now);
             self.len += now.len() as u64;
             bytes = later;
-            if buffer.len() == BLOB_CHUNK_BYTES {
-                self.send_chunk().await?;
+            if buffer.len() == buffer.capacity() {
+                self.send_filled().await?;
             }
         }
         Ok(())
@@ -202,7 +207,7 @@ impl BlobWriter {
     /// As [`BlobWriter::create`].
     pub async fn finish(mut self) -> Result<FinishedBlob, CommitError> {
         if self.filling.is_some() {
-            self.send_chunk().await?;
+            self.send_filled().await?;
         }
         while let Some(write) = self.in_flight.pop_front() {
             settle("write a blob", write).await?;
@@ -217,10 +222,14 @@ impl BlobWriter {
         Ok(FinishedBlob { blob: self.blob, len: self.len, chunk_crcs: self.chunk_crcs, remove: self.remove })
     }
 
-    async fn send_chunk(&mut self) -> Result<(), CommitError> {
+    async fn send_filled(&mut self) -> Result<(), CommitError> {
         let Some(mut buffer) = self.filling.take() else { return Ok(()) };
-        let offset = self.chunk_crcs.len() as u64 * BLOB_CHUNK_BYTES as u64;
-        self.chunk_crcs.push(chunk_seed(self.blob, offset).sum(buffer.as_slice()));
+        let offset = self.sent;
+        self.sent += buffer.len() as u64;
+        for chunk in buffer.as_slice().chunks(BLOB_CHUNK_BYTES) {
+            let at = self.chunk_crcs.len() as u64 * BLOB_CHUNK_BYTES as u64;
+            self.chunk_crcs.push(chunk_seed(self.blob, at).sum(chunk));
+        }
         let padded = buffer.len().next_multiple_of(BLOCK_BYTES);
         let used = buffer.len();
         buffer.set_len(padded);

@@ -91,6 +91,7 @@ where
                 queue: Arc::new(Queue::default()),
                 budget: Semaphore::new(8 * MIB),
                 deal: Rc::new(Err),
+                offload: Rc::new(Err),
                 path_digits: HASH_DIGITS,
             };
             let result = work(ingest).await;

@@ -140,6 +140,7 @@ impl Machine {
             queue: Arc::new(Queue::default()),
             budget: Semaphore::new(4 << 20),
             deal,
+            offload: Rc::new(Err),
             path_digits: 12,
         }
     }
