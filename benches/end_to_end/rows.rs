@@ -46,7 +46,7 @@ pub(crate) const ROWS: [Row; 11] = [
     row("10k-c16", "10 KB", 16, Shape::Post(batch(1, TEN_KB))),
     row("10k-c64", "10 KB", 64, Shape::Post(batch(1, TEN_KB))),
     row("100x2k", "100 x 2 KB in one request", 8, Shape::Post(batch(100, TWO_KB))),
-    row("1000x2k", "1,000 x 2 KB in one request", 4, Shape::Post(batch(1_000, TWO_KB))),
+    row("1000x2k", "1,000 x 2 KB in one request", 6, Shape::Post(batch(1_000, TWO_KB))),
     row("1m", "1 MB", 4, Shape::Post(batch(1, ONE_MB))),
     row("64m-put", "64 MB, PUT", 1, Shape::Put(BIG)),
     row("64m-post", "64 MB, multipart", 1, Shape::Post(batch(1, BIG))),
