@@ -225,9 +225,10 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
     let buffers = settings.buffer_bytes / MIB;
     let lanes = cores * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
     say(&format!(
-        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits, and about {} bytes a stored file",
+        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits, and {} to {} bytes a stored file",
         buffers + lanes,
-        Store::INDEX_BYTES_PER_FILE
+        Store::INDEX_BYTES_PER_FILE.start(),
+        Store::INDEX_BYTES_PER_FILE.end()
     ));
 }
 

@@ -237,8 +237,9 @@ impl Store {
         }
     }
 
-    /// Bytes of memory a store's index takes for each file with one name, tables at their fullest.
-    pub const INDEX_BYTES_PER_FILE: usize = 128;
+    /// Bytes of memory a store's index takes for a file with one name: least, with full tables, and most, right
+    /// after they grew.
+    pub const INDEX_BYTES_PER_FILE: std::ops::RangeInclusive<usize> = 121..=243;
 
     /// Whether the volume has room for `bytes` more, as of the last look.
     #[must_use]
