@@ -195,6 +195,14 @@ impl Upload {
         Ok(())
     }
 
+    /// Stores every whole file now, however few there are, and waits for that.
+    pub async fn settle(&mut self) {
+        self.deal_staged().await;
+        while !self.dealt.is_empty() {
+            self.await_oldest().await;
+        }
+    }
+
     /// Takes in the answers of cores that have finished, without waiting.
     fn harvest(&mut self) {
         while let Some(answers) = self.dealt.front_mut().and_then(|dealt| dealt.answer.try_take()) {

@@ -267,6 +267,12 @@ impl Conn {
         Ok(result?)
     }
 
+    /// Bytes that have arrived and were not received yet.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.stream.pending_bytes()
+    }
+
     /// Sends what the kernel takes without waiting, and says how much that was.
     ///
     /// # Errors

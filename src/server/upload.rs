@@ -159,6 +159,10 @@ impl Reading<'_> {
             match self.parts.next()? {
                 Event::NeedMore => {
                     if let (Some(lines), Some(upload)) = (&mut self.lines, &mut self.upload) {
+                        if conn.pending_bytes() == 0 {
+                            // The client pauses: its lines do not wait until it goes on.
+                            upload.settle().await;
+                        }
                         lines.tell(conn, upload, &self.names)?;
                     }
                     match body.next(conn).await? {

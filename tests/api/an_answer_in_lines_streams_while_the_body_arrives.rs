@@ -71,6 +71,34 @@ fn lines_come_before_the_body_has_ended() {
 }
 
 #[test]
+fn a_client_that_pauses_gets_the_lines_of_what_it_sent() {
+    let daemon = Daemon::start();
+    let form =
+        Form::new().file("a.txt", b"one").file("b.bin", &random_bytes(1, 400_000)).file("c.txt", b"three");
+    let whole = form.request(&[LINES]);
+    // Up to the middle of the third file: two are whole.
+    let cut = memmem(&whole, b"three") + 2;
+    let mut client = daemon.connect();
+    client.send(&whole[..cut]);
+    assert_eq!(client.head().expect("a head at once").status, 200);
+    let mut text = String::new();
+    while text.lines().count() < 2 {
+        let line = client.chunk().expect("a whole chunk").expect("not the end");
+        text.push_str(std::str::from_utf8(&line).expect("text"));
+    }
+    assert!(text.contains("\"index\":0") && text.contains("\"index\":1"), "{text}");
+    client.send(&whole[cut..]);
+    while let Some(line) = client.chunk().expect("whole chunks") {
+        text.push_str(std::str::from_utf8(&line).expect("text"));
+    }
+    assert!(text.contains("\"done\":true,\"stored\":3"), "{text}");
+}
+
+fn memmem(text: &[u8], part: &[u8]) -> usize {
+    text.windows(part.len()).position(|window| window == part).expect("it is in there")
+}
+
+#[test]
 fn an_abort_has_no_last_line_and_no_last_chunk() {
     let daemon = Daemon::start();
     let mut form = Form::new();
