@@ -39,7 +39,7 @@ pub enum Bind {
     /// The same name with the same attributes is there and durable: nothing to write.
     Same,
     /// A name is there with other attributes or another content: read it. If its digest is the same,
-    /// [`Index::rebind`]; if not, the path is [`Bind::Taken`].
+    /// [`Handle::rebind`]; if not, the path is [`Bind::Taken`].
     Different(Place),
     /// Another content is about to get this path. A path never changes its bytes: take a longer one.
     Taken,
