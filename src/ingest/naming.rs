@@ -238,3 +238,89 @@ pub async fn name_one(ingest: &Ingest, stored: Stored, terms: &Terms) -> Result<
     }
     namings.commit(ingest).await.pop().map_or(Err(FileError::Lost), |(_, outcome)| outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ingest::Queue;
+    use crate::ingest::staging::Declared;
+    use crate::ingest::upload::{Mode, TermsBody, Upload};
+    use crate::runtime::buffer::Pool;
+    use crate::runtime::disk::Disk;
+    use crate::runtime::sim::Sim;
+    use crate::runtime::sim::disk::SimDisk;
+    use crate::runtime::sync::Semaphore;
+    use crate::store::{Choices, Durability, Lane, Store};
+
+    /// An upload of one file under this name.
+    async fn send(ingest: &Ingest, name: &str, content: &[u8]) -> Named {
+        let mut upload = Upload::new(ingest, Mode::AtEnd);
+        let declared = Declared { name: name.to_owned(), ..Declared::default() };
+        upload.begin(declared, None).await.unwrap();
+        upload.data(bytes::Bytes::copy_from_slice(content)).await.unwrap();
+        upload.end(None).await.unwrap();
+        upload.finish(&Arc::new(TermsBody::default())).await.remove(0).unwrap()
+    }
+
+    /// What is served at a path.
+    async fn served(ingest: &Ingest, path: &str) -> Digest {
+        let place = ingest.store.index.path(PathKey::new(NAMESPACE, path.as_bytes())).unwrap();
+        ingest.store.read_name(&ingest.pool, place).await.unwrap().digest
+    }
+
+    #[test]
+    fn a_path_that_another_content_has_is_left_to_it_and_the_later_file_takes_all_digits() {
+        // With one digit of the hash in the path, two of these contents share it.
+        let contents: Vec<Vec<u8>> = (0..17_u8).map(|n| vec![n; 100]).collect();
+        let work = async move {
+            let pool = Pool::new(1 << 20);
+            let choices = Choices {
+                durability: Durability::Commit,
+                segment_bytes: Some(1 << 20),
+                inline_bytes_max: 4096,
+            };
+            let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
+            let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);
+            let ingest = Ingest {
+                index: store.index.handle(),
+                store,
+                lane,
+                pool,
+                queue: Arc::new(Queue::default()),
+                budget: Semaphore::new(1 << 20),
+                deal: Rc::new(Err),
+                offload: Rc::new(Err),
+                path_digits: 1,
+            };
+            let mut clashes = 0;
+            let mut paths = Vec::new();
+            for content in &contents {
+                let named = send(&ingest, "same.txt", content).await;
+                let hex = named.digest.hex();
+                if named.path.contains(hex.as_str()) {
+                    clashes += 1;
+                } else {
+                    assert!(
+                        named.path.ends_with(&format!("/{}_same.txt", &hex.as_str()[..1])),
+                        "{}",
+                        named.path
+                    );
+                }
+                paths.push((named.path, named.digest));
+            }
+            assert!(clashes >= 1, "seventeen contents have sixteen first digits");
+            for (path, digest) in &paths {
+                assert_eq!(served(&ingest, path).await, *digest, "{path} never changes its bytes");
+            }
+            // Sent again, each keeps its path.
+            for (content, (path, _)) in contents.iter().zip(&paths) {
+                let again = send(&ingest, "same.txt", content).await;
+                assert!(again.duplicate && again.path == *path, "{} and {path}", again.path);
+            }
+        };
+        Sim::new(7, 1).run(|| work).done();
+    }
+}
