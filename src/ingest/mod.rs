@@ -1,11 +1,12 @@
 //! One upload, from its first byte to durable and named.
 //!
 //! [`Upload`] takes the files of a request in the order they arrive. Small ones are staged in memory and
-//! processed in [`mod@slice`]s, here or on another core; a big one streams into a blob file while it is hashed
-//! ([`large`]). When the request is complete every file gets its name ([`naming`]). A request that fits one
+//! processed in [`mod@slice`]s, here or on another core; a big one streams into a blob file ([`large`]) while it is hashed
+//! ([`hashing`]). When the request is complete every file gets its name ([`naming`]). A request that fits one
 //! slice commits contents and names in one batch: one flush.
 //!
-//! Always: nothing is answered that is not flushed, and a request that was not received in full names nothing.
+//! Always: nothing is answered that is not flushed (with `durability=os`: that the kernel does not have). A request that
+//! was not received in full names nothing, unless its answer streams: then each file is final when it has its line.
 
 pub mod error;
 pub mod hashing;

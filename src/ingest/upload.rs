@@ -102,12 +102,6 @@ impl Upload {
         }
     }
 
-    /// Files begun so far.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.files.len()
-    }
-
     /// The next file begins. `expected` is its length where the client declared one.
     ///
     /// # Errors

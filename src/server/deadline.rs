@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crate::limits::DEADLINE_TICK_MS;
 use crate::runtime::clock;
 use crate::runtime::net::Breaker;
 
@@ -86,12 +85,6 @@ impl Deadlines {
         deadline
     }
 
-    /// Connections there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.all.borrow().iter().filter(|deadline| deadline.strong_count() > 0).count()
-    }
-
     /// Acts on all that have passed; on idle connections also when the daemon is draining.
     pub fn tick(&self, draining: bool) {
         let now = clock::now_ns();
@@ -108,7 +101,4 @@ impl Deadlines {
     pub fn cut_all(&self) {
         self.all.borrow().iter().filter_map(Weak::upgrade).for_each(|deadline| deadline.breaker.cut());
     }
-
-    /// How long to sleep between ticks.
-    pub const TICK: Duration = Duration::from_millis(DEADLINE_TICK_MS);
 }

@@ -10,8 +10,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use super::Store;
-use super::error::CommitError;
-use super::error::is_no_space;
+use super::error::{CommitError, failed, is_no_space};
 use crate::base::crc::Seed;
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
@@ -266,12 +265,4 @@ fn not_created(error: &io::Error) -> CommitError {
     }
     tracing::error!(%error, "a file for a big content could not be created");
     CommitError::Unavailable
-}
-
-/// `NoSpace`, or the end of the process: see [`is_no_space`].
-fn failed(doing: &str, error: &io::Error) -> CommitError {
-    if is_no_space(error) {
-        return CommitError::NoSpace;
-    }
-    fatal::exit(fatal::Exit::CommitFailed, &format!("could not {doing}: {error}"))
 }

@@ -17,7 +17,6 @@ use crate::base::crc::Seed;
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, BlobId, LaneId, Lsn, SegmentId};
 use crate::base::time::Wall;
-use crate::base::units::align_up;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BLOCK_BYTES};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::sync::oneshot;
@@ -289,10 +288,4 @@ fn u32_of(bytes: usize) -> u32 {
 
 fn segment_u32(position: u64) -> u32 {
     u32::try_from(position).expect("a segment is at most 1 GiB")
-}
-
-/// Rounds a batch's end up; kept beside the encoder because recovery relies on it.
-#[must_use]
-pub fn batch_end(offset: u64, bytes: usize) -> u64 {
-    align_up(offset + bytes as u64, BLOCK_BYTES as u64)
 }

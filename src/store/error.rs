@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::base::ids::{BlobId, SegmentId};
+use crate::runtime::fatal;
 
 /// Why records were not committed. Any other failure of a write or flush ends the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,4 +110,13 @@ impl std::error::Error for OpenError {}
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What a failed operation on the way to a commit comes to: `NoSpace`, or the end of the process, as
+/// [`is_no_space`] has it.
+pub(super) fn failed(doing: &str, error: &io::Error) -> CommitError {
+    if is_no_space(error) {
+        return CommitError::NoSpace;
+    }
+    fatal::exit(fatal::Exit::CommitFailed, &format!("could not {doing}: {error}"))
 }

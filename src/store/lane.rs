@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::commit::{self, Append, NewRecord, Placed, Position, Size};
-use super::error::{CommitError, is_no_space};
+use super::error::{CommitError, failed, is_no_space};
 use super::format::header::{HEADER_BYTES, Predecessor};
 use super::format::{
     FIRST_BATCH_OFFSET, HEADER_COPY_OFFSET, Nonce, SEAL_OFFSET, Seal, SegmentHeader, seal::SEAL_BYTES,
@@ -372,12 +372,4 @@ pub(super) async fn write_seal(
 
 fn fail(group: Vec<Append>, error: CommitError) {
     group.into_iter().for_each(|append| append.done.send(Err(error)));
-}
-
-/// `NoSpace`, or the end of the process.
-fn failed(doing: &str, error: &std::io::Error) -> CommitError {
-    if is_no_space(error) {
-        return CommitError::NoSpace;
-    }
-    fatal::exit(fatal::Exit::CommitFailed, &format!("could not {doing}: {error}"))
 }
