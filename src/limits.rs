@@ -73,8 +73,7 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * MIB as u64;
 pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 /// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
-/// Shards of the index. Many times the cores, so that two rarely meet, and that a table grows in milliseconds;
-/// few enough that at a million files each is large enough for huge pages.
+/// Shards of the index. Many times the cores, so that two rarely meet, and that a table grows in less than a millisecond.
 pub const INDEX_SHARDS: usize = 128;
 /// Segment files held open for reading.
 pub const OPEN_SEGMENTS_MAX: usize = 512;

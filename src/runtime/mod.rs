@@ -15,7 +15,6 @@ pub mod disk;
 mod disk_uring;
 pub mod fatal;
 pub mod helper;
-pub mod huge;
 pub mod inbox;
 pub mod net;
 pub mod process;

@@ -237,9 +237,9 @@ impl Store {
         }
     }
 
-    /// Bytes of memory a store's index takes for a file with one name: least, with full tables, and most, right
+    /// Bytes of memory a store's index takes for a file with one name: least, with full slots, and most, right
     /// after they grew.
-    pub const INDEX_BYTES_PER_FILE: std::ops::RangeInclusive<usize> = 121..=243;
+    pub const INDEX_BYTES_PER_FILE: std::ops::RangeInclusive<usize> = 115..=126;
 
     /// Whether the volume has room for `bytes` more, as of the last look.
     #[must_use]

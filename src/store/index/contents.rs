@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 
+use super::table::{self, Keyed, Table, mix};
 use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
-use crate::runtime::huge::HugePages;
 use crate::runtime::sync::oneshot;
 
 /// Where a content is.
@@ -153,6 +153,12 @@ const FLAG_LARGE: u32 = 1 << 31;
 const FLAG_DAMAGED: u32 = 1 << 30;
 const LEN_MASK: u32 = FLAG_DAMAGED - 1;
 
+impl Keyed for Entry {
+    fn hash(&self, secret: u64) -> u64 {
+        mix(first_word(&self.digest.0), secret)
+    }
+}
+
 impl Entry {
     fn new(digest: Digest) -> Entry {
         Entry {
@@ -228,7 +234,7 @@ struct Claimed {
 }
 
 struct Shard {
-    entries: HashTable<Entry, HugePages>,
+    entries: Table<Entry>,
     /// Names beyond the first. Few contents have any.
     more_names: HashMap<Digest, Vec<Place>>,
     /// Claims in force.
@@ -237,9 +243,9 @@ struct Shard {
 }
 
 impl Shard {
-    fn new() -> Shard {
+    fn new(secret: u64) -> Shard {
         Shard {
-            entries: HashTable::new_in(HugePages),
+            entries: Table::new(secret),
             more_names: HashMap::new(),
             claims: HashTable::new(),
             inline_bytes: 0,
@@ -265,18 +271,17 @@ impl Shard {
 
 pub(super) struct Contents {
     shards: Vec<Mutex<Shard>>,
-    /// Keeps the places of digests in the tables from being chosen by whoever chooses the files.
     secret: u64,
 }
 
 impl Contents {
     pub(super) fn new() -> Contents {
-        let secret = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8) | 1;
-        Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new())).collect(), secret }
+        let secret = table::secret();
+        Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new(secret))).collect(), secret }
     }
 
     fn hash(&self, digest: &Digest) -> u64 {
-        mix(digest, self.secret)
+        mix(first_word(&digest.0), self.secret)
     }
 
     fn shard(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
@@ -317,7 +322,7 @@ impl Contents {
         let hash = self.hash(&digest);
         let mut shard = self.shard(&digest);
         let shard = &mut *shard;
-        let entry = entry_or_new(&mut shard.entries, hash, digest, self.secret);
+        let entry = shard.entries.find_or_insert(hash, |entry| entry.digest == digest, || Entry::new(digest));
         if entry.lsn < lsn.0 {
             let old = if entry.is_placeholder() { 0 } else { inline_len(entry.location()) };
             shard.inline_bytes = shard.inline_bytes - old + inline_len(location);
@@ -331,7 +336,8 @@ impl Contents {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
         let shard = &mut *shard;
-        let entry = entry_or_new(&mut shard.entries, hash, *digest, self.secret);
+        let entry =
+            shard.entries.find_or_insert(hash, |entry| entry.digest == *digest, || Entry::new(*digest));
         match entry.first_name() {
             None => entry.set_first_name(Some(place)),
             first if first == replaced => entry.set_first_name(Some(place)),
@@ -365,10 +371,8 @@ impl Contents {
     pub(super) fn remove(&self, digest: &Digest, before: Lsn) {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
-        if let Ok(found) = shard.entries.find_entry(hash, |entry| entry.digest == *digest)
-            && found.get().lsn < before.0
-        {
-            let (entry, _) = found.remove();
+        let gone = |entry: &Entry| entry.digest == *digest && entry.lsn < before.0;
+        if let Some(entry) = shard.entries.remove(hash, gone) {
             if !entry.is_placeholder() {
                 shard.inline_bytes -= inline_len(entry.location());
             }
@@ -410,7 +414,7 @@ impl Contents {
             let shard = shard.lock().unwrap_or_else(poisoned);
             usage.0 += shard.entries.len() as u64;
             usage.1 += shard.inline_bytes;
-            usage.2 += shard.entries.allocation_size();
+            usage.2 += shard.entries.memory_bytes();
         }
         usage
     }
@@ -423,21 +427,6 @@ fn inline_len(location: Location) -> u64 {
     }
 }
 
-fn mix(digest: &Digest, secret: u64) -> u64 {
-    let words = digest.0.first_chunk::<8>().expect("a digest has 32 bytes");
-    let product = u128::from(u64::from_le_bytes(*words) ^ secret) * u128::from(secret | 1);
-    let (high, low) = ((product >> 64) & u128::from(u64::MAX), product & u128::from(u64::MAX));
-    u64::try_from(high ^ low).expect("both halves have 64 bits")
-}
-
-fn entry_or_new(
-    entries: &mut HashTable<Entry, HugePages>,
-    hash: u64,
-    digest: Digest,
-    secret: u64,
-) -> &mut Entry {
-    entries
-        .entry(hash, |entry| entry.digest == digest, |entry| mix(&entry.digest, secret))
-        .or_insert_with(|| Entry::new(digest))
-        .into_mut()
+fn first_word(digest: &[u8; 32]) -> u64 {
+    u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
 }

@@ -9,6 +9,7 @@
 
 mod contents;
 mod paths;
+mod table;
 
 use std::rc::Rc;
 use std::sync::Arc;

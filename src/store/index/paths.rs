@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard};
 use hashbrown::HashTable;
 use sha2::Digest as _;
 
+use super::table::{self, Keyed, Table, mix};
 use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
-use crate::runtime::huge::HugePages;
 
 /// A path as the index knows it: half of a SHA-256, so that two paths never share one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -110,6 +110,12 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 40);
 
+impl Keyed for Entry {
+    fn hash(&self, secret: u64) -> u64 {
+        mix(self.key[0], secret)
+    }
+}
+
 impl Entry {
     fn place(&self) -> Place {
         Place { segment: SegmentId(self.segment), offset: self.offset }
@@ -117,7 +123,8 @@ impl Entry {
 }
 
 struct Shard {
-    entries: HashTable<Entry, HugePages>,
+    secret: u64,
+    entries: Table<Entry>,
     /// Paths with names on their way to the log.
     pending: HashTable<Pending>,
 }
@@ -130,8 +137,8 @@ struct Pending {
 }
 
 impl Shard {
-    fn new() -> Shard {
-        Shard { entries: HashTable::new_in(HugePages), pending: HashTable::new() }
+    fn new(secret: u64) -> Shard {
+        Shard { secret, entries: Table::new(secret), pending: HashTable::new() }
     }
 
     /// One name less is on its way.
@@ -146,19 +153,21 @@ impl Shard {
 
     fn find(&self, key: PathKey) -> Option<&Entry> {
         let halves = halves(key);
-        self.entries.find(key.low(), |entry| entry.key == halves)
+        self.entries.find(mix(key.low(), self.secret), |entry| entry.key == halves)
     }
 }
 
 pub(super) struct Paths {
     shards: Vec<Mutex<Shard>>,
+    secret: u64,
     fingerprints: RandomState,
 }
 
 impl Paths {
     pub(super) fn new() -> Paths {
-        let shards = (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new())).collect();
-        Paths { shards, fingerprints: RandomState::new() }
+        let secret = table::secret();
+        let shards = (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new(secret))).collect();
+        Paths { shards, secret, fingerprints: RandomState::new() }
     }
 
     fn shard(&self, key: PathKey) -> MutexGuard<'_, Shard> {
@@ -190,20 +199,20 @@ impl Paths {
     ) {
         let halves = halves(key);
         let mut shard = self.shard(key);
-        let found = shard.entries.entry(key.low(), |entry| entry.key == halves, |entry| entry.key[0]);
         let new =
             Entry { key: halves, lsn: lsn.0, fingerprint, segment: place.segment.0, offset: place.offset };
-        match found {
-            hashbrown::hash_table::Entry::Vacant(free) => {
-                free.insert(new);
+        let hash = mix(key.low(), self.secret);
+        match shard.entries.find_mut(hash, |entry| entry.key == halves) {
+            None => {
+                shard.entries.insert(hash, new);
                 entered(None);
             }
-            hashbrown::hash_table::Entry::Occupied(mut old) if old.get().lsn < lsn.0 => {
-                let replaced = old.get().place();
-                *old.get_mut() = new;
+            Some(old) if old.lsn < lsn.0 => {
+                let replaced = old.place();
+                *old = new;
                 entered(Some(replaced));
             }
-            hashbrown::hash_table::Entry::Occupied(_) => {}
+            Some(_) => {}
         }
         if release {
             shard.release(key);
@@ -214,13 +223,8 @@ impl Paths {
     pub(super) fn remove(&self, key: PathKey, place: Place) -> bool {
         let halves = halves(key);
         let mut shard = self.shard(key);
-        match shard.entries.find_entry(key.low(), |entry| entry.key == halves && entry.place() == place) {
-            Ok(found) => {
-                found.remove();
-                true
-            }
-            Err(_) => false,
-        }
+        let gone = |entry: &Entry| entry.key == halves && entry.place() == place;
+        shard.entries.remove(mix(key.low(), self.secret), gone).is_some()
     }
 
     /// Names, bytes of memory.
@@ -229,7 +233,7 @@ impl Paths {
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(poisoned);
             usage.0 += shard.entries.len() as u64;
-            usage.1 += shard.entries.allocation_size();
+            usage.1 += shard.entries.memory_bytes();
         }
         usage
     }
