@@ -73,6 +73,22 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * MIB as u64;
 pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 /// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
+/// Segments are compacted while all of them together take more than this share of what lives in them.
+pub const SPACE_PERCENT_OF_LIVE: u64 = 125;
+/// A segment of which this much is dead, at least, is worth copying the rest.
+pub const COMPACTION_GAIN_PERCENT: u64 = 10;
+/// Bytes a second that compaction copies, at most: a part of what the slowest NVMe drives write.
+pub const COMPACTION_BYTES_PER_S: u64 = 64 * MIB as u64;
+/// An append of copies is closed at this; one more record of the greatest kind still fits it.
+pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;
+/// How often compaction looks whether there is anything to free.
+pub const COMPACTION_TICK_MS: u64 = 200;
+
+/// How often scrubbing looks whether it is told to stop, or is due.
+pub const SCRUB_TICK_MS: u64 = 100;
+/// How often it notes how far it came.
+pub const SCRUB_NOTE_MS: u64 = 60_000;
+
 /// Shards of the index. Many times the cores, so that two rarely meet, and that a table grows in less than a millisecond.
 pub const INDEX_SHARDS: usize = 128;
 /// Segment files held open for reading.
@@ -85,6 +101,7 @@ const _: () = assert!(2 * INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
 const _: () =
     assert!(FILE_BYTES_MAX / BLOB_CHUNK_BYTES as u64 * 4 + 64 * KIB as u64 <= APPEND_BYTES_MAX as u64);
 const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
+const _: () = assert!(COMPACTION_APPEND_BYTES + INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
 /// Bytes of one write of a blob, some chunks: fewer writes cost fewer kicks of the device.
 pub const BLOB_WRITE_BYTES: usize = MIB;

@@ -30,6 +30,16 @@ pub enum Route {
         /// The content asked for.
         hash: Digest,
     },
+    /// `DELETE /files/{hash}`
+    DeleteFile {
+        /// The content to delete, with all its names.
+        hash: Digest,
+    },
+    /// `DELETE /storage/…`
+    DeleteStored {
+        /// The decoded path, as for [`Route::Stored`].
+        path: String,
+    },
     /// `GET /files/{hash}/meta`
     Meta {
         /// The content asked about.
@@ -93,7 +103,8 @@ impl<'a> Resource<'a> {
     fn allow(&self) -> &'static str {
         match self {
             Resource::Ingest | Resource::Names(_) => "POST",
-            Resource::File(_) => "GET, HEAD, PUT",
+            Resource::File(_) => "GET, HEAD, PUT, DELETE",
+            Resource::Stored(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }
@@ -110,6 +121,8 @@ pub fn route(method: Method, path: &[u8]) -> Result<Route, HttpError> {
         (Resource::Gone, _) => Ok(Route::Gone),
         (Resource::Ingest, Method::Post) => Ok(Route::Ingest),
         (Resource::File(name), Method::Put) => Ok(Route::PutFile { name: decode_name(name)? }),
+        (Resource::File(hash), Method::Delete) => Ok(Route::DeleteFile { hash: parse_hash(hash)? }),
+        (Resource::Stored(path), Method::Delete) => Ok(Route::DeleteStored { path: decode_stored(path)? }),
         (Resource::Names(hash), Method::Post) => Ok(Route::Names { hash: parse_hash(hash)? }),
         (_, Method::Get | Method::Head) => get(&resource).unwrap_or_else(|| Err(not_allowed(&resource))),
         _ => Err(not_allowed(&resource)),
@@ -186,6 +199,12 @@ mod tests {
             (Method::Put, format!("/files/{HASH}"), Route::PutFile { name: HASH.to_owned() }),
             (Method::Put, "/files/%ff".to_owned(), Route::PutFile { name: "\u{fffd}".to_owned() }),
             (Method::Get, format!("/files/{HASH}"), Route::File { hash }),
+            (Method::Delete, format!("/files/{HASH}"), Route::DeleteFile { hash }),
+            (
+                Method::Delete,
+                "/storage/images/jpg/a_b.jpg".to_owned(),
+                Route::DeleteStored { path: "storage/images/jpg/a_b.jpg".to_owned() },
+            ),
             (Method::Head, format!("/files/{}", HASH.to_uppercase()), Route::File { hash }),
             (Method::Get, format!("/files/{HASH}/meta"), Route::Meta { hash }),
             (Method::Post, format!("/files/{HASH}/names"), Route::Names { hash }),
@@ -206,8 +225,8 @@ mod tests {
     fn a_known_resource_without_the_method_lists_its_methods() {
         for (method, path, allow) in [
             (Method::Get, "/ingest/media", "POST"),
-            (Method::Post, "/files/x", "GET, HEAD, PUT"),
-            (Method::Delete, "/storage/a", "GET, HEAD"),
+            (Method::Post, "/files/x", "GET, HEAD, PUT, DELETE"),
+            (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
             (Method::Options, "/healthz", "GET, HEAD"),
             (Method::Other, "/", "GET, HEAD"),
             (Method::Get, "/files/x/names", "POST"),

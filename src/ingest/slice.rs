@@ -88,6 +88,8 @@ pub async fn store(
     files: Vec<Staged>,
     terms: Option<&Terms>,
 ) -> Vec<Result<Done, FileError>> {
+    // Also for a slice whose upload has broken off meanwhile.
+    let _active = ingest.lane.enter();
     let time = clock::wall();
     let mut work = Vec::with_capacity(files.len());
     for staged in files {

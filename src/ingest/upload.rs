@@ -16,6 +16,7 @@ use crate::media::name::Sent;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::sync::{Permit, oneshot};
+use crate::store::Active;
 
 /// What applies to all files of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -61,6 +62,8 @@ pub struct Upload {
     files: Vec<Option<Result<Done, FileError>>>,
     /// Files whose outcome [`Upload::settled`] has given.
     told: usize,
+    /// From the claim of a content to its name, what was found stays.
+    _active: Active,
 }
 
 struct Current {
@@ -99,6 +102,7 @@ impl Upload {
             dealt_bytes: 0,
             files: Vec::new(),
             told: 0,
+            _active: ingest.lane.enter(),
         }
     }
 

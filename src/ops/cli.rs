@@ -130,6 +130,12 @@ pub struct Flags {
     /// Seconds a client may leave an answer unread [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub answer_timeout_s: Option<OsString>,
+    /// Days within which everything stored is read again and checked; 0 is never [default: 14]
+    #[arg(long, value_name = "DAYS")]
+    pub scrub_days: Option<OsString>,
+    /// MiB a second that this reads at most [default: 20]
+    #[arg(long, value_name = "N")]
+    pub scrub_mib_s: Option<OsString>,
     /// Another Host name this daemon is reached by (repeatable)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<OsString>,
@@ -165,6 +171,8 @@ impl Flags {
             "body_rate_kib" => &self.body_rate_kib,
             "idle_timeout_s" => &self.idle_timeout_s,
             "answer_timeout_s" => &self.answer_timeout_s,
+            "scrub_days" => &self.scrub_days,
+            "scrub_mib_s" => &self.scrub_mib_s,
             "allow_anonymous" => &self.allow_anonymous,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

@@ -67,6 +67,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How long a client may leave an answer unread.
     pub answer_timeout: Duration,
+    /// How often everything stored is read again; `None`: never.
+    pub scrub_cycle: Option<Duration>,
+    /// How fast that is done at most, bytes a second.
+    pub scrub_rate: u64,
     /// Host names, beyond the address and `localhost`, that requests may carry; lower-case.
     pub hosts: Vec<String>,
     /// Whether everybody who reaches the daemon may use it.
@@ -78,7 +82,7 @@ pub struct Settings {
 }
 
 /// Every setting, by the name it has in the file; `--config` alone has none there.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 20] = [
     "addr",
     "data_dir",
     "max_upload_mb",
@@ -93,6 +97,8 @@ pub const NAMES: [&str; 18] = [
     "body_rate_kib",
     "idle_timeout_s",
     "answer_timeout_s",
+    "scrub_days",
+    "scrub_mib_s",
     "host",
     "allow_anonymous",
     "log_format",
@@ -190,6 +196,11 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
         body_rate: size(from.number("body_rate_kib", &(0..=1_048_576))?.unwrap_or(4)) * KIB,
         idle_timeout: seconds("idle_timeout_s", 60)?,
         answer_timeout: seconds("answer_timeout_s", 30)?,
+        scrub_cycle: match from.number("scrub_days", &(0..=3_650))?.unwrap_or(14) {
+            0 => None,
+            days => Some(Duration::from_secs(days * 24 * 60 * 60)),
+        },
+        scrub_rate: mib(from.number("scrub_mib_s", &(1..=65_536))?.unwrap_or(20)),
         hosts: from.hosts()?,
         allow_anonymous: from.flag("allow_anonymous")?,
         log_format: from

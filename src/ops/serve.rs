@@ -18,7 +18,7 @@ use crate::runtime::net::Listener;
 use crate::runtime::topology::{self, Cpu};
 use crate::runtime::{fatal, process, signal};
 use crate::server::{Core, Message, ServerSettings, Shared, accept};
-use crate::store::{Choices, Durability, OpenError, Opened, Store, dir};
+use crate::store::{Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -100,9 +100,12 @@ async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
     let disk = Disk::uring(settings.data_dir.clone());
     let (store, opened) = Store::open(disk, &core.pool, choices).await?;
     say_store(settings, &store, &opened, setup.shared.inboxes.len());
-    let starts = Store::lane_starts(&opened.recovered, setup.shared.inboxes.len());
+    // One lane a core, and one for compaction, which the first core does.
+    let cores = setup.shared.inboxes.len();
+    let mut starts = Store::lane_starts(&opened.recovered, cores + 1);
+    let mut compaction = starts.pop();
     for (inbox, start) in setup.shared.inboxes.iter().zip(starts) {
-        let mut message = Message::Start(store.clone(), start);
+        let mut message = Message::Start(store.clone(), start, compaction.take());
         while let Err(back) = inbox.push(message) {
             message = back;
             crate::runtime::core::yield_now().await;
@@ -169,6 +172,7 @@ fn server_settings(settings: &Settings) -> ServerSettings {
         body_rate: settings.body_rate,
         idle_timeout: settings.idle_timeout,
         answer_timeout: settings.answer_timeout,
+        scrub: settings.scrub_cycle.map(|cycle| ScrubPace { cycle, bytes_per_s: settings.scrub_rate }),
         stop_timeout: settings.stop_timeout,
     }
 }

@@ -128,6 +128,7 @@ async fn verify(store: Arc<Store>, pool: Pool) -> Result<Report, Failed> {
         segments::check(&pool, segment, scanned, &heads, &mut report, &mut bad_payloads).await
     })
     .await?;
+    loaded.missing.iter().for_each(|damage| report.damage.add(damage));
     report.segments = loaded.report.segments;
 
     sort_out(&store, bad_payloads, &mut report);

@@ -17,7 +17,7 @@ use crate::runtime::clock;
 use crate::runtime::core::{CoreId, catch_panic, spawn};
 use crate::runtime::net::Socket;
 use crate::runtime::sync::{Notify, Semaphore};
-use crate::store::{Lane, LaneStart, Store};
+use crate::store::{Compactor, Lane, LaneStart, Scrubber, Store};
 
 /// What cores tell each other.
 pub enum Message {
@@ -28,7 +28,8 @@ pub enum Message {
     /// Part of a big file of another core to hash.
     Hash(HashJob),
     /// The store is open: this core writes this lane.
-    Start(Arc<Store>, LaneStart),
+    /// The first core also compacts, with a lane of its own for the copies.
+    Start(Arc<Store>, LaneStart, Option<LaneStart>),
     /// Finish and stop.
     Stop,
 }
@@ -49,6 +50,8 @@ pub struct Core {
     pub send_budget: Semaphore,
     slice_budget: Semaphore,
     ingest: RefCell<Option<Ingest>>,
+    compactor: RefCell<Option<Rc<Compactor>>>,
+    scrubber: RefCell<Option<Rc<Scrubber>>>,
     date: RefCell<(i64, Rc<str>)>,
     stop: Notify,
     stopping: Cell<bool>,
@@ -73,6 +76,8 @@ impl Core {
             send_budget: Semaphore::new(SEND_EIGHTHS * eighth),
             slice_budget: Semaphore::new(SLICE_EIGHTHS * eighth),
             ingest: RefCell::new(None),
+            compactor: RefCell::new(None),
+            scrubber: RefCell::new(None),
             date: RefCell::new((i64::MIN, Rc::from(""))),
             stop: Notify::default(),
             stopping: Cell::new(false),
@@ -86,6 +91,14 @@ impl Core {
         spawn(self.clone().watch_deadlines());
         self.stop.wait().await;
         self.drain().await;
+        let scrubber = self.scrubber.borrow_mut().take();
+        if let Some(scrubber) = scrubber {
+            scrubber.stop().await;
+        }
+        let compactor = self.compactor.borrow_mut().take();
+        if let Some(compactor) = compactor {
+            compactor.stop().await;
+        }
         let lane = self.ingest().map(|ingest| ingest.lane);
         if let Some(lane) = lane {
             lane.stop().await;
@@ -124,14 +137,19 @@ impl Core {
                     None => tracing::error!("a slice came to a core without a store"),
                 },
                 Message::Hash(job) => job.run(),
-                Message::Start(store, lane) => self.start(&store, lane),
+                Message::Start(store, lane, compaction) => self.start(&store, lane, compaction),
                 Message::Stop => self.stop(),
             }
         }
     }
 
-    fn start(self: &Rc<Self>, store: &Arc<Store>, start: LaneStart) {
+    fn start(self: &Rc<Self>, store: &Arc<Store>, start: LaneStart, compaction: Option<LaneStart>) {
         let lane = Lane::start(store, &self.pool, start);
+        if let Some(start) = compaction {
+            self.compactor.replace(Some(Compactor::start(store, &self.pool, &lane, start)));
+            let scrub = self.shared.settings.scrub;
+            self.scrubber.replace(scrub.map(|pace| Scrubber::start(store, &self.pool, &lane, pace)));
+        }
         *self.ingest.borrow_mut() = Some(Ingest {
             store: store.clone(),
             index: store.index.handle(),

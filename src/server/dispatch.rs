@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{answer, download, error, health, names, put, upload};
+use super::{answer, delete, download, error, health, names, put, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -40,10 +40,14 @@ pub async fn answer(
     let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready() || shared.is_draining()) else {
         return Err(error::not_ready(shared.is_draining()).into());
     };
+    // What the index shows to this request stays where it is until the request has ended.
+    let _active = ingest.lane.enter();
     match route {
         Route::Ingest => upload::ingest_media(conn, head, body, persistence, &ingest).await,
         Route::PutFile { name } => put::file(conn, head, body, persistence, &ingest, name).await,
         Route::Names { hash } => names::add(conn, head, body, persistence, &ingest, hash).await,
+        Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
+        Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
         Route::Meta { hash } => names::meta(conn, head, persistence, &ingest, hash).await,
         Route::File { hash } => {
             download::file(conn, head, persistence, &ingest, download::Target::Content(hash)).await

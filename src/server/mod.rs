@@ -1,7 +1,7 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`] and [`health`] answer. [`error`] is the one table from errors to statuses.
+//! [`download`], [`names`], [`mod@delete`] and [`health`] answer. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
 pub mod answer;
@@ -9,6 +9,7 @@ pub mod body;
 pub mod conn;
 pub mod core;
 pub mod deadline;
+pub mod delete;
 pub mod dispatch;
 pub mod download;
 pub mod error;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use crate::http::origin::Hosts;
 use crate::ingest::Queue;
 use crate::runtime::inbox::Inbox;
-use crate::store::Durability;
+use crate::store::{Durability, ScrubPace};
 
 /// What the cores share besides the store.
 pub struct Shared {
@@ -66,6 +67,8 @@ pub struct ServerSettings {
     pub idle_timeout: Duration,
     /// How long a client may leave an answer unread.
     pub answer_timeout: Duration,
+    /// How everything stored is read again, if at all.
+    pub scrub: Option<ScrubPace>,
     /// What requests in work get when the daemon is told to stop.
     pub stop_timeout: Duration,
 }

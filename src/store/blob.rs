@@ -58,6 +58,13 @@ pub struct Blobs {
 }
 
 impl Blobs {
+    /// The blob is deleted: its file is not kept open.
+    pub(super) fn forget(&self, blob: BlobId) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.0.remove(&blob);
+        open.1.retain(|other| *other != blob);
+    }
+
     /// The file of a blob, open for reading through the page cache.
     ///
     /// # Errors

@@ -67,8 +67,12 @@ pub enum NewBody {
         /// What is known.
         attributes: Attributes,
     },
-    /// Forget a content and its names.
+    /// Forget a content's names.
     DeleteContent(Digest),
+    /// Forget the name at a path.
+    DeleteName(Box<str>),
+    /// All that lives in a segment was copied.
+    RetireSegment(SegmentId),
 }
 
 /// Where a committed record is.
@@ -88,8 +92,9 @@ pub struct Placed {
 pub struct Append {
     /// The records.
     pub records: Vec<NewRecord>,
-    /// May use the part of a segment that is kept for records that free space.
-    pub may_use_reserve: bool,
+    /// Frees space: may use the part of a segment that is kept for that, and is flushed whatever the durability, as what
+    /// is freed does not come back.
+    pub frees_space: bool,
     /// Told the places, in the records' order.
     pub done: oneshot::Sender<Result<Vec<Placed>, CommitError>>,
 }
@@ -156,7 +161,13 @@ fn entry_bytes(body: &NewBody) -> usize {
         NewBody::PutLarge { chunk_crcs, .. } => PUT_LARGE_FIXED_BYTES + 4 * chunk_crcs.len(),
         NewBody::Name { path, attributes, .. } => NAME_FIXED_BYTES + path.len() + attributes.as_bytes().len(),
         NewBody::DeleteContent(digest) => Body::DeleteContent(*digest).entry_bytes(),
+        NewBody::DeleteName(path) => delete_name(path).entry_bytes(),
+        NewBody::RetireSegment(segment) => Body::RetireSegment(*segment).entry_bytes(),
     }
+}
+
+fn delete_name(path: &str) -> Body<'_> {
+    Body::DeleteName { namespace: 0, path: Cow::Borrowed(path.as_bytes()) }
 }
 
 /// Where a batch will stand and what seeds it.
@@ -268,6 +279,8 @@ fn encode_record(to: &mut [u8], cursor: &mut Cursor, at: Position, record: &NewR
             attributes: Cow::Borrowed(attributes),
         }),
         NewBody::DeleteContent(digest) => Body::DeleteContent(*digest),
+        NewBody::DeleteName(path) => delete_name(path),
+        NewBody::RetireSegment(segment) => Body::RetireSegment(*segment),
     };
     let len = body.entry_bytes();
     let position = in_segment(cursor.entry);

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::commit::{self, Append, NewRecord, Placed, Position, Size};
+use super::epoch::{Active, Entrance};
 use super::error::{CommitError, failed, is_no_space};
 use super::format::header::{HEADER_BYTES, Predecessor};
 use super::format::{
@@ -46,6 +47,7 @@ pub struct Lane {
     work: Notify,
     stopping: Cell<bool>,
     stopped: Notify,
+    entrance: Entrance,
 }
 
 impl Lane {
@@ -58,6 +60,7 @@ impl Lane {
             work: Notify::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
+            entrance: store.epochs.join(),
         });
         let writer = Writer {
             store: store.clone(),
@@ -81,9 +84,26 @@ impl Lane {
         self.submit(records).outcome().await
     }
 
+    /// As [`Lane::append`], for records that free space; see [`Append::frees_space`].
+    ///
+    /// # Errors
+    /// As [`Lane::append`].
+    pub async fn append_freeing(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
+        self.submit_as(records, true).outcome().await
+    }
+
+    /// While what this gives lives, nothing is freed that the index shows from now on.
+    pub fn enter(&self) -> Active {
+        self.entrance.enter(self.store.index.next_lsn())
+    }
+
     /// As [`Lane::append`], without waiting: appends submitted one after the other share batches.
     #[must_use]
     pub fn submit(&self, records: Vec<NewRecord>) -> Submitted {
+        self.submit_as(records, false)
+    }
+
+    fn submit_as(&self, records: Vec<NewRecord>, frees_space: bool) -> Submitted {
         assert!(Size::of_all(&records).fits(), "callers split what is larger than a batch");
         let (done, receiver) = oneshot::channel();
         if records.is_empty() {
@@ -91,7 +111,7 @@ impl Lane {
         } else if self.stopping.get() {
             done.send(Err(CommitError::Stopped));
         } else {
-            self.queue.borrow_mut().push_back(Append { records, may_use_reserve: false, done });
+            self.queue.borrow_mut().push_back(Append { records, frees_space, done });
             self.work.notify();
         }
         Submitted(receiver)
@@ -177,14 +197,23 @@ struct Writer {
 }
 
 impl Writer {
-    async fn commit(&mut self, group: Vec<Append>) {
-        let size = group.iter().fold(Size::default(), |sum, append| sum.plus(Size::of_all(&append.records)));
-        let reserve =
-            if group.iter().all(|append| append.may_use_reserve) { 0 } else { SEGMENT_RESERVE_BYTES };
+    async fn commit(&mut self, mut group: Vec<Append>) {
+        let mut size = size_of(&group);
+        let reserve = if group.iter().all(|append| append.frees_space) { 0 } else { SEGMENT_RESERVE_BYTES };
+        let flush_although_os =
+            self.store.options.durability == Durability::Os && group.iter().any(|append| append.frees_space);
         if !self.has_room(size.batch_bytes() as u64 + reserve)
             && let Err(error) = self.next_segment().await
         {
-            return fail(group, error);
+            // What frees space may have what is left of this one.
+            let (freeing, others): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|append| append.frees_space);
+            fail(others, error);
+            group = freeing;
+            size = size_of(&group);
+            if group.is_empty() || !self.has_room(size.batch_bytes() as u64) {
+                return fail(group, error);
+            }
         }
         let Some(open) = &self.open else { return fail(group, CommitError::NoSpace) };
         let at = Position {
@@ -204,7 +233,7 @@ impl Writer {
         let bytes = buffer.len();
         let (result, _buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
         let result = match result {
-            Ok(()) if self.store.flushes_apart() => open.file.sync_data().await,
+            Ok(()) if self.store.flushes_apart() || flush_although_os => open.file.sync_data().await,
             other => other,
         };
         if let Err(error) = result {
@@ -219,7 +248,7 @@ impl Writer {
             return fail(group, CommitError::NoSpace);
         }
         self.store.stats.record_commit(size.records, bytes, clock::now_ns() - started);
-        if self.store.options.durability == Durability::Commit {
+        if self.store.options.durability == Durability::Commit || flush_although_os {
             self.flushed = at.seq;
         }
         self.next_batch = BatchSeq(at.seq.0 + 1);
@@ -279,7 +308,7 @@ impl Writer {
         };
         result.map_err(|error| failed("open a segment", &error))?;
         let seed = nonce.seed(prepared.id);
-        self.store.segments.add(prepared.id, seed, false);
+        self.store.segments.add(&header, None);
         Ok(OpenSegment {
             id: prepared.id,
             file: prepared.file,
@@ -346,7 +375,7 @@ async fn seal(store: &Store, pool: &Pool, open: OpenSegment, last_batch: BatchSe
         sealed: clock::wall(),
     };
     write_seal(pool, (open.id, &open.file, store.dsync()), open.seed, &seal).await;
-    store.segments.mark_sealed(open.id);
+    store.segments.mark_sealed(open.id, open.end, store.index.draw_mark());
 }
 
 /// Writes and flushes a seal; see [`seal`]. The flag says whether what is written to the file is durable at once.
@@ -368,6 +397,10 @@ pub(super) async fn write_seal(
     if let Err(error) = result {
         tracing::warn!(segment = %id, %error, "a segment could not be sealed; the next start will scan it");
     }
+}
+
+fn size_of(group: &[Append]) -> Size {
+    group.iter().fold(Size::default(), |sum, append| sum.plus(Size::of_all(&append.records)))
 }
 
 fn fail(group: Vec<Append>, error: CommitError) {

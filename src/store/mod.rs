@@ -11,7 +11,10 @@
 
 pub mod blob;
 pub mod commit;
+pub mod compaction;
+pub mod delete;
 pub mod dir;
+pub mod epoch;
 pub mod error;
 pub mod format;
 pub mod index;
@@ -21,6 +24,7 @@ pub mod provision;
 pub mod read;
 pub mod recovery;
 pub mod scan;
+pub mod scrub;
 pub mod segment;
 mod space;
 pub mod stats;
@@ -35,11 +39,14 @@ use crate::runtime;
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::{Disk, Space};
 
+pub use compaction::Compactor;
 pub use dir::Identity;
+pub use epoch::Active;
 pub use error::{CommitError, OpenError, ReadError};
 pub use lane::{Lane, LaneStart};
 pub use probe::Probed;
 pub use recovery::Recovered;
+pub use scrub::{ScrubPace, Scrubber};
 pub use space::Room;
 pub use stats::Stats;
 
@@ -129,11 +136,17 @@ pub struct Store {
     pub index: Arc<index::Index>,
     /// Counts and times.
     pub stats: Stats,
+    /// Counts of what compaction did.
+    pub compaction: compaction::CompactionStats,
+    /// Counts of what scrubbing read.
+    pub scrub: scrub::ScrubStats,
     disk: Disk,
     direct: bool,
     segments: segment::Segments,
     blobs: blob::Blobs,
     space: space::Gauge,
+    epochs: epoch::Epochs,
+    graveyard: compaction::Graveyard,
     next_segment: AtomicU32,
     next_blob: AtomicU64,
 }
@@ -230,6 +243,10 @@ impl Store {
             segments: segment::Segments::new(disk.clone(), direct),
             blobs: blob::Blobs::default(),
             space: space::Gauge::new(room, 2 * options.segment_bytes),
+            epochs: epoch::Epochs::default(),
+            graveyard: compaction::Graveyard::default(),
+            compaction: compaction::CompactionStats::default(),
+            scrub: scrub::ScrubStats::default(),
             disk,
             direct,
             next_segment: AtomicU32::new(1),

@@ -70,14 +70,18 @@ pub struct Heads {
     pub unfinished: Vec<String>,
     /// The greatest number in use.
     pub greatest: SegmentId,
-    /// Heads that cannot be read, and segments that are missing.
+    /// Heads that cannot be read.
     pub damage: Vec<Damage>,
+    /// Segments that are not there, each with the one that continues it.
+    pub missing: Vec<(SegmentId, SegmentId)>,
 }
 
 /// What all segments say together.
 pub struct Loaded {
     /// What was found. Nothing was done about it yet.
     pub report: Recovered,
+    /// The segments that are missing and were not retired; they are in the report's damage too.
+    pub missing: Vec<Damage>,
     seen: Seen,
 }
 
@@ -98,6 +102,8 @@ struct Seen {
     greatest_lsn: Lsn,
     contents_deleted: HashMap<Digest, Lsn>,
     paths_deleted: HashMap<PathKey, Lsn>,
+    /// Segments that were retired: they may be missing.
+    retired: HashSet<SegmentId>,
     /// The blob of every put-large record.
     blobs: HashMap<Place, BlobId>,
     records: u64,
@@ -110,7 +116,6 @@ struct Seen {
 pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError> {
     let how = Open { write: true, direct: store.direct, ..Open::default() };
     let heads = read_heads(store, pool, how).await?;
-    store.set_next_segment(SegmentId(heads.greatest.0 + 1));
     let mut seals = Vec::new();
     let mut loaded = load(store, pool, &heads, async |segment, scanned| {
         if segment.seal.is_none() {
@@ -119,6 +124,9 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
         Ok(())
     })
     .await?;
+    // A number is never used again, be its segment gone: blobs take theirs from it.
+    let gone = loaded.seen.retired.iter().chain(heads.missing.iter().map(|(id, _)| id)).copied();
+    store.set_next_segment(SegmentId(gone.fold(heads.greatest, SegmentId::max).0 + 1));
     remove_unused(store, &heads).await?;
     for (id, seal) in seals {
         let doing = OpenError::io(format!("cut and flush segment {id}"));
@@ -154,18 +162,19 @@ pub async fn load(
         if let Some(why) = &scanned.tail {
             report.cuts.push(format!("segment {id}: {why}"));
         }
-        let seed = segment.header.nonce.seed(*id);
-        store.segments.add(*id, seed, true);
+        store.segments.add(&segment.header, Some(scanned.end));
         note_lane(&mut report.lanes, segment.header.lane, *id, &scanned);
     }
     apply_deletes(store, pool, heads, &seen).await.map_err(OpenError::io("read the segments again"))?;
 
+    let missing = missing_segments(heads, &seen);
+    report.damage.extend(missing.iter().cloned());
     report.records = seen.records;
     let headroom = if report.damage.is_empty() { 0 } else { LSN_HEADROOM_AFTER_DAMAGE };
     store.index.advance_past(Lsn(seen.greatest_lsn.0 + headroom));
     store.index.drop_nameless();
     report.lanes.sort_by_key(|lane| lane.id);
-    Ok(Loaded { report, seen })
+    Ok(Loaded { report, missing, seen })
 }
 
 /// Reads the heads of all segments. `how` is how their files are opened.
@@ -214,11 +223,7 @@ impl Heads {
             if let Some(before) = segment.header.predecessor {
                 self.ends.insert(before.segment, before);
                 if !self.segments.contains_key(&before.segment) {
-                    self.damage.push(Damage {
-                        segment: before.segment,
-                        offset: 0,
-                        what: format!("the segment is missing; segment {id} continues it"),
-                    });
+                    self.missing.push((before.segment, *id));
                 }
             }
         }
@@ -236,6 +241,16 @@ async fn remove_unused(store: &Store, heads: &Heads) -> Result<(), OpenError> {
         return Ok(());
     }
     store.disk.sync_dir(segment::DIRECTORY).await.map_err(OpenError::io("flush the segments' directory"))
+}
+
+fn missing_segments(heads: &Heads, seen: &Seen) -> Vec<Damage> {
+    let missing = heads.missing.iter().filter(|(id, _)| !seen.retired.contains(id));
+    let damage = missing.map(|(id, by)| Damage {
+        segment: *id,
+        offset: 0,
+        what: format!("the segment is missing; segment {by} continues it"),
+    });
+    damage.collect()
 }
 
 fn replay(
@@ -262,10 +277,7 @@ fn replay(
             seen.greatest_lsn = seen.greatest_lsn.max(record.lsn);
             match record.body {
                 Body::Put(put) => {
-                    let payload = batch.header.offset + u64::from(put.offset);
-                    let offset = u32::try_from(payload).expect("a segment is at most 1 GiB");
-                    let location =
-                        Location::Inline { segment: header.segment, offset, len: put.len, crc: put.crc };
+                    let location = Location::of_put(header.segment, batch.header.offset, &put);
                     store.index.replay_content(put.digest, record.lsn, location);
                 }
                 Body::PutLarge(put) => {
@@ -286,9 +298,11 @@ fn replay(
                     let latest = seen.paths_deleted.entry(PathKey::new(namespace, &path)).or_default();
                     *latest = record.lsn.max(*latest);
                 }
-                // This build writes none of these.
-                Body::Attributes { .. } | Body::RetireSegment(_) | Body::RetireBlob(_) | Body::Unknown(_) => {
+                Body::RetireSegment(retired) => {
+                    seen.retired.insert(retired);
                 }
+                // This build writes none of these.
+                Body::Attributes { .. } | Body::RetireBlob(_) | Body::Unknown(_) => {}
             }
         }
     }
@@ -347,9 +361,7 @@ async fn apply_deletes(store: &Store, pool: &Pool, heads: &Heads, seen: &Seen) -
             }
         }
     }
-    for (digest, deleted) in &seen.contents_deleted {
-        store.index.remove_content(digest, *deleted);
-    }
+    // What has no name now is dropped with all that never had one.
     Ok(())
 }
 

@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::format::SegmentHeader;
 use crate::base::crc::Seed;
-use crate::base::ids::SegmentId;
+use crate::base::ids::{LaneId, Lsn, SegmentId};
 use crate::limits::OPEN_SEGMENTS_MAX;
 use crate::runtime::disk::{Disk, File, Open};
 
@@ -53,7 +54,42 @@ pub struct Segment {
     pub id: SegmentId,
     /// What its checksums start from.
     pub seed: Seed,
+    /// The lane it belongs to.
+    pub lane: LaneId,
+    /// The one before it in its lane.
+    pub predecessor: Option<SegmentId>,
     sealed: AtomicBool,
+    /// Once it is sealed: bytes up to its end.
+    bytes: AtomicU64,
+    /// A number that was drawn when it was sealed.
+    sealed_at: AtomicU64,
+    /// All that lives in it was copied.
+    emptied: AtomicBool,
+}
+
+impl Segment {
+    /// Bytes up to its end, once it is sealed.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A number that was drawn when it was sealed: whoever began after that has written nothing to it.
+    #[must_use]
+    pub fn sealed_at(&self) -> Lsn {
+        Lsn(self.sealed_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether all that lives in it was copied.
+    #[must_use]
+    pub fn is_emptied(&self) -> bool {
+        self.emptied.load(Ordering::Relaxed)
+    }
+
+    /// All that lives in it was copied.
+    pub fn mark_emptied(&self) {
+        self.emptied.store(true, Ordering::Relaxed);
+    }
 }
 
 /// All segments of a store.
@@ -78,15 +114,27 @@ impl Segments {
         Segments { disk, direct, known: RwLock::default(), open: Mutex::default() }
     }
 
-    /// Makes a segment known to readers.
-    pub fn add(&self, id: SegmentId, seed: Seed, sealed: bool) {
-        let segment = Arc::new(Segment { id, seed, sealed: AtomicBool::new(sealed) });
+    /// Makes a segment known to readers. `sealed` is its end, if nothing will be written to it any more.
+    pub fn add(&self, header: &SegmentHeader, sealed: Option<u64>) {
+        let id = header.segment;
+        let segment = Arc::new(Segment {
+            id,
+            seed: header.nonce.seed(id),
+            lane: header.lane,
+            predecessor: header.predecessor.map(|before| before.segment),
+            sealed: AtomicBool::new(sealed.is_some()),
+            bytes: AtomicU64::new(sealed.unwrap_or(0)),
+            sealed_at: AtomicU64::new(0),
+            emptied: AtomicBool::new(false),
+        });
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, segment);
     }
 
-    /// Nothing will be written to it any more.
-    pub fn mark_sealed(&self, id: SegmentId) {
+    /// Nothing will be written to it any more: it ends at `end`. `mark` is a number drawn now.
+    pub fn mark_sealed(&self, id: SegmentId, end: u64, mark: Lsn) {
         if let Some(segment) = self.get(id) {
+            segment.bytes.store(end, Ordering::Relaxed);
+            segment.sealed_at.store(mark.0, Ordering::Relaxed);
             segment.sealed.store(true, Ordering::Release);
         }
     }
@@ -95,6 +143,38 @@ impl Segments {
     #[must_use]
     pub fn get(&self, id: SegmentId) -> Option<Arc<Segment>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// It is gone: readers no longer find it.
+    pub fn remove(&self, id: SegmentId) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let mut open = self.lock_open();
+        open.files.retain(|(segment, _), _| *segment != id);
+        open.order.retain(|(segment, _)| *segment != id);
+    }
+
+    /// Those to which nothing will be written any more.
+    #[must_use]
+    pub fn sealed(&self) -> Vec<Arc<Segment>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut sealed: Vec<_> =
+            known.values().filter(|segment| segment.sealed.load(Ordering::Acquire)).cloned().collect();
+        sealed.sort_by_key(|segment| segment.id);
+        sealed
+    }
+
+    /// Whether it is the last of its lane, as far as one was opened.
+    #[must_use]
+    pub fn is_last_of_its_lane(&self, segment: &Segment) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        !known.values().any(|other| other.lane == segment.lane && other.id > segment.id)
+    }
+
+    /// Whether a segment's header names this one as the one before it.
+    #[must_use]
+    pub fn is_named_as_predecessor(&self, id: SegmentId) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().any(|segment| segment.predecessor == Some(id))
     }
 
     /// Number of segments.

@@ -2,9 +2,11 @@
 
 mod acknowledged_files_survive_power_cuts;
 mod damage_costs_no_more_than_itself;
+mod deleted_files_stay_gone_and_their_space_returns;
 mod duplicates_wait_until_the_original_is_durable;
 mod failing_disks_cause_no_false_answers;
 mod recovery_may_be_cut_anywhere;
+mod scrubbing_finds_rot_before_a_reader_does;
 #[path = "../support/sim_store.rs"]
 mod sim_store;
 mod stale_bytes_never_parse;

@@ -105,7 +105,7 @@ fn batch() -> Vec<u8> {
     let record = |(body, lsn)| NewRecord { lsn: Lsn(lsn), time: TIME, body };
     let append = |bodies: Vec<NewBody>, from: u64| Append {
         records: bodies.into_iter().zip(from..).map(record).collect(),
-        may_use_reserve: false,
+        frees_space: false,
         done: oneshot::channel().0,
     };
     let appends = [append(vec![put, name], 100), append(vec![large, delete], 102)];

@@ -18,16 +18,17 @@ use rhinobox::ingest::upload::{Outcome, TermsBody};
 use rhinobox::ingest::{Deal, FileError, Ingest, Mode, Queue, Slice, Upload};
 use rhinobox::limits::BLOB_CHUNK_BYTES;
 use rhinobox::runtime::buffer::Pool;
-use rhinobox::runtime::clock;
 use rhinobox::runtime::core::{CoreId, spawn};
 use rhinobox::runtime::disk::Disk;
 use rhinobox::runtime::inbox::Inbox;
 use rhinobox::runtime::sim::{self, Rng, SimDisk};
 use rhinobox::runtime::sync::{Semaphore, oneshot};
-use rhinobox::store::commit::{NewBody, NewRecord};
+use rhinobox::store::delete::DeleteError;
 use rhinobox::store::format::attributes::Kind;
-use rhinobox::store::index::{Claim, Content, Location, PathKey, Place};
-use rhinobox::store::{Choices, CommitError, Durability, Lane, OpenError, Opened, ReadError, Store};
+use rhinobox::store::index::{Content, Location, PathKey, Place};
+use rhinobox::store::{
+    Choices, CommitError, Compactor, Durability, Lane, OpenError, Opened, ReadError, Store,
+};
 
 /// Small, so that rotation, seals and blobs occur often.
 pub(crate) const SEGMENT_BYTES: u64 = 192 * 1024;
@@ -83,7 +84,8 @@ pub(crate) enum Message {
     Slice(Slice),
     Upload(Request, oneshot::Sender<Vec<Outcome>>),
     Abandon(Request, Abandon, oneshot::Sender<bool>),
-    Delete(Digest, oneshot::Sender<Result<(), CommitError>>),
+    Delete(Digest, oneshot::Sender<Result<bool, CommitError>>),
+    DeleteName(String, oneshot::Sender<Result<bool, CommitError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -106,13 +108,17 @@ pub(crate) async fn start(
     let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices()).await?;
     let inboxes: Arc<Vec<Inbox<Message>>> = Arc::new((0..cores).map(|_| Inbox::new(64)).collect());
     let machine = Machine { store, ledger: ledger.clone(), pool, inboxes };
-    for (core, start) in Store::lane_starts(&opened.recovered, cores).into_iter().enumerate() {
+    let mut starts = Store::lane_starts(&opened.recovered, cores + 1);
+    let mut compaction = starts.pop();
+    for (core, start) in starts.into_iter().enumerate() {
         let machine = machine.clone();
+        let compaction = compaction.take();
         sim::spawn_on(CoreId(core), async move {
             let pool = Pool::new(4 << 20);
             let lane = Lane::start(&machine.store, &pool, start);
+            let compactor = compaction.map(|start| Compactor::start(&machine.store, &pool, &lane, start));
             let ingest = machine.ingest(core, lane, &pool);
-            machine.serve(core, &ingest).await;
+            machine.serve(core, &ingest, compactor).await;
         });
     }
     Ok((machine, opened))
@@ -145,7 +151,7 @@ impl Machine {
         }
     }
 
-    async fn serve(&self, core: usize, ingest: &Ingest) {
+    async fn serve(&self, core: usize, ingest: &Ingest, compactor: Option<Rc<Compactor>>) {
         loop {
             match self.inboxes[core].next().await {
                 Message::Slice(slice) => spawn(slice.run(ingest.clone())),
@@ -163,7 +169,17 @@ impl Machine {
                     let (ledger, ingest) = (self.ledger.clone(), ingest.clone());
                     spawn(async move { reply.send(delete(&ingest, digest, &ledger).await) });
                 }
+                Message::DeleteName(path, reply) => {
+                    let ingest = ingest.clone();
+                    spawn(async move {
+                        let deleted = ingest.store.delete_name(&ingest.lane, &ingest.pool, &path).await;
+                        reply.send(deleted.map_err(commit_error));
+                    });
+                }
                 Message::Stop(reply) => {
+                    if let Some(compactor) = compactor {
+                        compactor.stop().await;
+                    }
                     ingest.lane.stop().await;
                     return reply.send(());
                 }
@@ -199,8 +215,15 @@ impl Machine {
         self.send(core, request).await.expect("a core answers")
     }
 
-    /// Deletes a content with all its names.
-    pub(crate) async fn delete(&self, core: usize, digest: Digest) -> Result<(), CommitError> {
+    /// Deletes a name, and says whether there was one.
+    pub(crate) async fn delete_name(&self, core: usize, path: &str) -> Result<bool, CommitError> {
+        let (reply, outcome) = oneshot::channel();
+        self.post(core, Message::DeleteName(path.to_owned(), reply));
+        outcome.await.expect("a core answers")
+    }
+
+    /// Deletes a content with all its names, and says whether there was one.
+    pub(crate) async fn delete(&self, core: usize, digest: Digest) -> Result<bool, CommitError> {
         let (reply, outcome) = oneshot::channel();
         self.post(core, Message::Delete(digest, reply));
         outcome.await.expect("a core answers")
@@ -255,15 +278,20 @@ async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng) -> Result<
     upload.end(None).await
 }
 
-/// Appends the delete record. The number is one that a claim drew: there is no other way to one from outside.
-pub(crate) async fn delete(ingest: &Ingest, digest: Digest, ledger: &Shared) -> Result<(), CommitError> {
-    let number = Digest::of(&[digest.0.as_slice(), b"deleted"].concat());
-    let Claim::Fresh(claim) = ingest.store.index.claim(number) else { panic!("nobody stores this") };
+/// Deletes a content, with an entry in the ledger before and after.
+async fn delete(ingest: &Ingest, digest: Digest, ledger: &Shared) -> Result<bool, CommitError> {
     lock(ledger).deletes.insert(digest, false);
-    let record = NewRecord { lsn: claim.lsn(), time: clock::wall(), body: NewBody::DeleteContent(digest) };
-    ingest.lane.append(vec![record]).await?;
+    let deleted = ingest.store.delete_content(&ingest.lane, &ingest.pool, &digest).await;
+    let deleted = deleted.map_err(commit_error)?;
     lock(ledger).deletes.insert(digest, true);
-    Ok(())
+    Ok(deleted)
+}
+
+fn commit_error(error: DeleteError) -> CommitError {
+    match error {
+        DeleteError::Commit(error) => error,
+        DeleteError::Read(error) => panic!("a name cannot be read: {error}"),
+    }
 }
 
 /// A ledger that client tasks write to.

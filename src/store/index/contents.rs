@@ -11,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
 use crate::runtime::sync::oneshot;
+use crate::store::format::PutBody;
 
 /// Where a content is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +34,15 @@ pub enum Location {
         /// Bytes of its entry.
         entry_len: u32,
     },
+}
+
+impl Location {
+    /// Where the payload of a put is that stands in the batch at `batch_offset` of a segment.
+    #[must_use]
+    pub fn of_put(segment: SegmentId, batch_offset: u64, put: &PutBody) -> Location {
+        let offset = u32::try_from(batch_offset + u64::from(put.offset)).expect("a segment is at most 1 GiB");
+        Location::Inline { segment, offset, len: put.len, crc: put.crc }
+    }
 }
 
 /// What the index knows of a stored content.
@@ -118,6 +128,7 @@ pub(super) fn claim(index: &Handle, digest: Digest) -> Claim {
     let mut shard = contents.shard(&digest);
     if let Some(entry) = shard.find(hash, &digest)
         && !entry.is_damaged()
+        && !entry.is_dying()
     {
         return Claim::Stored(entry.content());
     }
@@ -140,7 +151,7 @@ struct Entry {
     /// Of the payload, or of the put-large record's entry.
     segment: u32,
     offset: u32,
-    /// Bytes of the payload or the entry; the two top bits are flags.
+    /// Bytes of the payload or the entry; the three top bits are flags.
     len_and_flags: u32,
     crc: u32,
     /// `first_name_segment` 0 is "none": segments count from 1.
@@ -151,7 +162,9 @@ struct Entry {
 const _: () = assert!(size_of::<Entry>() == 64);
 const FLAG_LARGE: u32 = 1 << 31;
 const FLAG_DAMAGED: u32 = 1 << 30;
-const LEN_MASK: u32 = FLAG_DAMAGED - 1;
+/// Its last name is gone: it may be dropped, and who sends it again stores it anew.
+const FLAG_DYING: u32 = 1 << 29;
+const LEN_MASK: u32 = FLAG_DYING - 1;
 
 impl Keyed for Entry {
     fn hash(&self, secret: u64) -> u64 {
@@ -182,11 +195,16 @@ impl Entry {
         self.len_and_flags & FLAG_DAMAGED != 0 || self.is_placeholder()
     }
 
+    fn is_dying(&self) -> bool {
+        self.len_and_flags & FLAG_DYING != 0
+    }
+
+    /// Enters a newer copy, which is neither damaged nor dying.
     fn set(&mut self, lsn: Lsn, location: Location) {
         self.lsn = lsn.0;
         match location {
             Location::Inline { segment, offset, len, crc } => {
-                assert!(len <= LEN_MASK, "inline contents are far below 1 GiB");
+                assert!(len <= LEN_MASK, "inline contents are far below 512 MiB");
                 (self.segment, self.offset, self.len_and_flags, self.crc) = (segment.0, offset, len, crc);
             }
             Location::Large { record, entry_len } => {
@@ -237,6 +255,8 @@ struct Shard {
     entries: Table<Entry>,
     /// Names beyond the first. Few contents have any.
     more_names: HashMap<Digest, Vec<Place>>,
+    /// Deletes that a name on its way may not have seen: whichever has a lower number is gone.
+    deleted: HashMap<Digest, Lsn>,
     /// Claims in force.
     claims: HashTable<Claimed>,
     inline_bytes: u64,
@@ -247,6 +267,7 @@ impl Shard {
         Shard {
             entries: Table::new(secret),
             more_names: HashMap::new(),
+            deleted: HashMap::new(),
             claims: HashTable::new(),
             inline_bytes: 0,
         }
@@ -332,12 +353,17 @@ impl Contents {
     }
 
     /// A name of this content is now recorded at `place`, instead of at `replaced` if it had that path before.
-    pub(super) fn link(&self, digest: &Digest, place: Place, replaced: Option<Place>) {
+    /// False if the content was deleted after the name's number was drawn: the name is gone before it was there.
+    pub(super) fn link(&self, digest: &Digest, lsn: Lsn, place: Place, replaced: Option<Place>) -> bool {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
         let shard = &mut *shard;
+        if shard.deleted.get(digest).is_some_and(|deleted| lsn < *deleted) {
+            return false;
+        }
         let entry =
             shard.entries.find_or_insert(hash, |entry| entry.digest == *digest, || Entry::new(*digest));
+        entry.len_and_flags &= !FLAG_DYING;
         match entry.first_name() {
             None => entry.set_first_name(Some(place)),
             first if first == replaced => entry.set_first_name(Some(place)),
@@ -349,13 +375,15 @@ impl Contents {
                 }
             }
         }
+        true
     }
 
-    pub(super) fn unlink(&self, digest: &Digest, place: Place) {
+    /// The name recorded at `place` is gone. Whether it was the last: the content is dying then.
+    pub(super) fn unlink(&self, digest: &Digest, place: Place) -> bool {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
         let shard = &mut *shard;
-        let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return };
+        let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return false };
         let mut more = shard.more_names.remove(digest).unwrap_or_default();
         if entry.first_name() == Some(place) {
             let next = if more.is_empty() { None } else { Some(more.remove(0)) };
@@ -363,20 +391,91 @@ impl Contents {
         } else {
             more.retain(|name| *name != place);
         }
+        let last = entry.first_name().is_none();
+        if last {
+            entry.len_and_flags |= FLAG_DYING;
+        }
         if !more.is_empty() {
             shard.more_names.insert(*digest, more);
         }
+        last
     }
 
-    pub(super) fn remove(&self, digest: &Digest, before: Lsn) {
+    /// Draws the number of a delete, if there is anything to delete.
+    pub(super) fn begin_delete(&self, digest: &Digest, draw: impl FnOnce() -> Lsn) -> Option<Lsn> {
+        let shard = self.shard(digest);
+        let entry = shard.find(self.hash(digest), digest)?;
+        entry.first_name().map(|_| draw())
+    }
+
+    /// The delete is durable: names with lower numbers that are still on their way will not be entered.
+    pub(super) fn note_deleted(&self, digest: &Digest, lsn: Lsn) {
+        let mut shard = self.shard(digest);
+        let latest = shard.deleted.entry(*digest).or_default();
+        *latest = lsn.max(*latest);
+    }
+
+    /// No name with a lower number is on its way any more.
+    pub(super) fn forget_deleted(&self, digest: &Digest, lsn: Lsn) {
+        let mut shard = self.shard(digest);
+        if shard.deleted.get(digest) == Some(&lsn) {
+            shard.deleted.remove(digest);
+        }
+    }
+
+    /// Lets contents die that never got a name, and whose put is older than `before`; gives their digests.
+    pub(super) fn doom_nameless(&self, before: Lsn) -> Vec<Digest> {
+        let mut doomed = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(poisoned);
+            for entry in shard.entries.iter_mut() {
+                let nameless = entry.first_name().is_none() && !entry.is_placeholder();
+                if nameless && !entry.is_dying() && entry.lsn < before.0 {
+                    entry.len_and_flags |= FLAG_DYING;
+                    doomed.push(entry.digest);
+                }
+            }
+        }
+        doomed
+    }
+
+    /// Drops a content that is still dying, and says where it was.
+    pub(super) fn bury(&self, digest: &Digest) -> Option<Location> {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
-        let gone = |entry: &Entry| entry.digest == *digest && entry.lsn < before.0;
-        if let Some(entry) = shard.entries.remove(hash, gone) {
-            if !entry.is_placeholder() {
-                shard.inline_bytes -= inline_len(entry.location());
-            }
-            shard.more_names.remove(digest);
+        let dead = |entry: &Entry| entry.digest == *digest && entry.is_dying();
+        let entry = shard.entries.remove(hash, dead)?;
+        if entry.is_placeholder() {
+            return None;
+        }
+        shard.inline_bytes -= inline_len(entry.location());
+        Some(entry.location())
+    }
+
+    /// The content's bytes, or its record, were copied: `to` takes the place of `from` if that is what is stored.
+    pub(super) fn relocate(&self, digest: &Digest, from: Location, to: Location) -> bool {
+        let hash = self.hash(digest);
+        let mut shard = self.shard(digest);
+        let Some(entry) = shard.find_mut(hash, digest) else { return false };
+        if entry.location() != from {
+            return false;
+        }
+        let (lsn, flags) = (Lsn(entry.lsn), entry.len_and_flags & (FLAG_DAMAGED | FLAG_DYING));
+        entry.set(lsn, to);
+        entry.len_and_flags |= flags;
+        true
+    }
+
+    /// As [`Contents::relocate`], for the record of a name.
+    pub(super) fn relocate_name(&self, digest: &Digest, from: Place, to: Place) {
+        let hash = self.hash(digest);
+        let mut shard = self.shard(digest);
+        let shard = &mut *shard;
+        let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return };
+        if entry.first_name() == Some(from) {
+            entry.set_first_name(Some(to));
+        } else if let Some(more) = shard.more_names.get_mut(digest) {
+            more.iter_mut().filter(|name| **name == from).for_each(|name| *name = to);
         }
     }
 

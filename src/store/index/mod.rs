@@ -167,9 +167,83 @@ impl Index {
         }
     }
 
-    /// Replay: takes a content away if what is stored is not newer than `before`.
-    pub fn remove_content(&self, digest: &Digest, before: Lsn) {
-        self.contents.remove(digest, before);
+    /// Draws the number of a delete of this content with all its names; `None` if it has none.
+    #[must_use]
+    pub fn begin_delete_content(&self, digest: &Digest) -> Option<Lsn> {
+        self.contents.begin_delete(digest, || self.draw_lsn())
+    }
+
+    /// Draws the number of a delete of this path, and says where its name is recorded; `None` if it means nothing.
+    #[must_use]
+    pub fn begin_delete_name(&self, key: PathKey) -> Option<(Lsn, Place)> {
+        self.paths.begin_delete(key, || self.draw_lsn())
+    }
+
+    /// The delete of a content is durable: from now on no older name of it is entered. Its names are still there.
+    pub fn note_content_deleted(&self, digest: &Digest, lsn: Lsn) {
+        self.contents.note_deleted(digest, lsn);
+    }
+
+    /// The delete of a path is durable: from now on no older name is entered there.
+    pub fn note_path_deleted(&self, key: PathKey, lsn: Lsn) {
+        self.paths.note_deleted(key, lsn);
+    }
+
+    /// Takes the name at `key`, which means `digest`, away if it is older than `before`. Whether it was the content's
+    /// last: then the content is dying, and is to be buried.
+    pub fn remove_name_before(&self, key: PathKey, digest: &Digest, before: Lsn) -> bool {
+        let mut last = false;
+        self.paths.remove_before(key, before, |place| last = self.contents.unlink(digest, place));
+        last
+    }
+
+    /// No name with a lower number is on its way any more: the notes of these deletes may go.
+    pub fn forget_deleted_content(&self, digest: &Digest, lsn: Lsn) {
+        self.contents.forget_deleted(digest, lsn);
+    }
+
+    /// As [`Index::forget_deleted_content`], for a path.
+    pub fn forget_deleted_path(&self, key: PathKey, lsn: Lsn) {
+        self.paths.forget_deleted(key, lsn);
+    }
+
+    /// Lets contents die that have no name and whose put is older than `before`: their uploads broke off.
+    #[must_use]
+    pub fn doom_nameless(&self, before: Lsn) -> Vec<Digest> {
+        self.contents.doom_nameless(before)
+    }
+
+    /// Drops a content that is still dying, and says where it was.
+    #[must_use]
+    pub fn bury(&self, digest: &Digest) -> Option<Location> {
+        self.contents.bury(digest)
+    }
+
+    /// A content was copied: `to` takes the place of `from`, if that is still what is stored.
+    pub fn relocate_content(&self, digest: &Digest, from: Location, to: Location) -> bool {
+        self.contents.relocate(digest, from, to)
+    }
+
+    /// A name's record was copied: `to` takes the place of `from`, if that is still the name at `key`.
+    pub fn relocate_name(&self, key: PathKey, digest: &Digest, from: Place, to: Place) -> bool {
+        self.paths.relocate(key, from, to, || self.contents.relocate_name(digest, from, to))
+    }
+
+    /// The record of every name, in no order.
+    pub fn for_each_name(&self, mut visit: impl FnMut(Place)) {
+        self.paths.for_each(&mut visit);
+    }
+
+    /// The number that will be drawn next.
+    #[must_use]
+    pub fn next_lsn(&self) -> Lsn {
+        Lsn(self.next_lsn.load(Ordering::Acquire))
+    }
+
+    /// Draws a number that no record will have: it tells what came before from what comes after.
+    #[must_use]
+    pub fn draw_mark(&self) -> Lsn {
+        Lsn(self.next_lsn.fetch_add(1, Ordering::AcqRel))
     }
 
     /// Replay is over: drops contents without a name and returns the records of those that had a file of
@@ -188,7 +262,7 @@ impl Index {
         release: bool,
     ) {
         // Linked under the path's lock: of two who publish one path, the later must also link later.
-        let link = |replaced| self.contents.link(digest, place, replaced);
+        let link = |replaced| self.contents.link(digest, lsn, place, replaced);
         self.paths.put(key, lsn, place, fingerprint, release, link);
     }
 

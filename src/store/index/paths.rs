@@ -1,5 +1,6 @@
 //! Path to name record, and which paths are being bound right now.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard};
 
@@ -125,6 +126,8 @@ impl Entry {
 struct Shard {
     secret: u64,
     entries: Table<Entry>,
+    /// Deletes that a name on its way may not have seen.
+    deleted: HashMap<PathKey, Lsn>,
     /// Paths with names on their way to the log.
     pending: HashTable<Pending>,
 }
@@ -138,7 +141,7 @@ struct Pending {
 
 impl Shard {
     fn new(secret: u64) -> Shard {
-        Shard { secret, entries: Table::new(secret), pending: HashTable::new() }
+        Shard { secret, entries: Table::new(secret), deleted: HashMap::new(), pending: HashTable::new() }
     }
 
     /// One name less is on its way.
@@ -186,8 +189,8 @@ impl Paths {
         self.shard(key).find(key).map(Entry::place)
     }
 
-    /// Enters a name, unless a newer one is there, and tells `entered`, under the lock, which one it replaced. With
-    /// `release` the name is no longer on its way.
+    /// Enters a name, unless a newer one is there, the path was deleted since, or `linked` says no: that is told, under
+    /// the lock, which one it would replace. With `release` the name is no longer on its way.
     pub(super) fn put(
         &self,
         key: PathKey,
@@ -195,27 +198,82 @@ impl Paths {
         place: Place,
         fingerprint: u64,
         release: bool,
-        entered: impl FnOnce(Option<Place>),
+        linked: impl FnOnce(Option<Place>) -> bool,
     ) {
         let halves = halves(key);
         let mut shard = self.shard(key);
         let new =
             Entry { key: halves, lsn: lsn.0, fingerprint, segment: place.segment.0, offset: place.offset };
         let hash = mix(key.low(), self.secret);
+        let deleted = shard.deleted.get(&key).is_some_and(|deleted| lsn < *deleted);
         match shard.entries.find_mut(hash, |entry| entry.key == halves) {
+            _ if deleted => {}
             None => {
-                shard.entries.insert(hash, new);
-                entered(None);
+                if linked(None) {
+                    shard.entries.insert(hash, new);
+                }
             }
-            Some(old) if old.lsn < lsn.0 => {
-                let replaced = old.place();
-                *old = new;
-                entered(Some(replaced));
+            Some(old) => {
+                if old.lsn < lsn.0 && linked(Some(old.place())) {
+                    *old = new;
+                }
             }
-            Some(_) => {}
         }
         if release {
             shard.release(key);
+        }
+    }
+
+    /// Draws the number of a delete, if the path means anything.
+    pub(super) fn begin_delete(&self, key: PathKey, draw: impl FnOnce() -> Lsn) -> Option<(Lsn, Place)> {
+        let shard = self.shard(key);
+        let place = shard.find(key)?.place();
+        Some((draw(), place))
+    }
+
+    /// The delete of this path is durable: names with lower numbers that are still on their way will not be entered.
+    pub(super) fn note_deleted(&self, key: PathKey, lsn: Lsn) {
+        let mut shard = self.shard(key);
+        let latest = shard.deleted.entry(key).or_default();
+        *latest = lsn.max(*latest);
+    }
+
+    /// No name with a lower number is on its way any more.
+    pub(super) fn forget_deleted(&self, key: PathKey, lsn: Lsn) {
+        let mut shard = self.shard(key);
+        if shard.deleted.get(&key) == Some(&lsn) {
+            shard.deleted.remove(&key);
+        }
+    }
+
+    /// Takes a name away if its number is lower than `before`, and tells `removed`, under the lock, where it was
+    /// recorded.
+    pub(super) fn remove_before(&self, key: PathKey, before: Lsn, removed: impl FnOnce(Place)) {
+        let halves = halves(key);
+        let mut shard = self.shard(key);
+        let gone = |entry: &Entry| entry.key == halves && entry.lsn < before.0;
+        if let Some(entry) = shard.entries.remove(mix(key.low(), self.secret), gone) {
+            removed(entry.place());
+        }
+    }
+
+    /// The name's record was copied: if the name is still the one at `from` it is now at `to`, and `moved` is told so
+    /// under the lock.
+    pub(super) fn relocate(&self, key: PathKey, from: Place, to: Place, moved: impl FnOnce()) -> bool {
+        let halves = halves(key);
+        let mut shard = self.shard(key);
+        let here = |entry: &Entry| entry.key == halves && entry.place() == from;
+        let Some(entry) = shard.entries.find_mut(mix(key.low(), self.secret), here) else { return false };
+        (entry.segment, entry.offset) = (to.segment.0, to.offset);
+        moved();
+        true
+    }
+
+    /// The record of every name, in no order.
+    pub(super) fn for_each(&self, visit: &mut impl FnMut(Place)) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(poisoned);
+            shard.entries.iter().for_each(|entry| visit(entry.place()));
         }
     }
 

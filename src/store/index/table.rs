@@ -138,6 +138,11 @@ impl<E: Keyed> Table<E> {
         self.chunks.iter().flatten()
     }
 
+    /// As [`Table::iter`]. The caller changes no key.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
+        self.chunks.iter_mut().flatten()
+    }
+
     /// Takes out the entries for which `keep` does not hold.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&E) -> bool) {
         let mut number = 0;

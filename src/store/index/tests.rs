@@ -115,15 +115,56 @@ fn names_are_linked_and_unlinked_and_the_first_is_followed_by_the_next() {
 }
 
 #[test]
-fn a_delete_takes_what_is_older_and_leaves_what_was_sent_again() {
+fn a_delete_takes_older_names_and_the_last_takes_the_content_unless_it_is_named_in_time() {
     let index = Index::new();
     let content = digest(1);
-    index.replay_content(content, Lsn(5), inline(0));
-    index.remove_content(&content, Lsn(5));
-    assert!(index.content(&content).is_some(), "not older");
-    index.remove_content(&content, Lsn(6));
-    assert_eq!(index.content(&content), None);
-    assert_eq!(index.usage().content_bytes, 0);
+    fresh(&index, content).publish(inline(0));
+    for (path, at) in [("a", 1), ("b", 2)] {
+        let Bind::Write(name) = index.bind(key(path), content, 1) else { panic!("it is free") };
+        name.publish(place(at));
+    }
+    let Bind::Write(early) = index.bind(key("c"), content, 1) else { panic!("it is free") };
+    let deleted = index.begin_delete_content(&content).unwrap();
+    let Bind::Write(late) = index.bind(key("d"), content, 1) else { panic!("it is free") };
+    index.note_content_deleted(&content, deleted);
+    early.publish(place(3));
+    assert_eq!(index.path(key("c")), None, "deleted before it was there");
+    assert!(!index.remove_name_before(key("a"), &content, deleted));
+    assert!(index.remove_name_before(key("b"), &content, deleted), "the last one");
+    assert!(matches!(index.claim(content), Claim::Fresh(_)), "who sends it again stores it anew");
+    assert!(index.begin_delete_content(&content).is_none());
+    late.publish(place(4));
+    assert_eq!(index.bury(&content), None, "it was named in time");
+    assert_eq!((index.path(key("d")), index.names(&content)), (Some(place(4)), vec![place(4)]));
+
+    let (again, at) = index.begin_delete_name(key("d")).unwrap();
+    assert_eq!(at, place(4));
+    index.note_path_deleted(key("d"), again);
+    assert!(index.remove_name_before(key("d"), &content, again));
+    assert_eq!(index.bury(&content), Some(inline(0)));
+    assert_eq!(
+        (index.content(&content), index.usage()),
+        (None, Usage { memory_bytes: index.usage().memory_bytes, ..Usage::default() })
+    );
+}
+
+#[test]
+fn a_copy_takes_the_place_of_what_it_was_copied_from_and_of_nothing_else() {
+    let index = Index::new();
+    let content = digest(1);
+    fresh(&index, content).publish(inline(1));
+    let Bind::Write(name) = index.bind(key("a"), content, 1) else { panic!("it is free") };
+    name.publish(place(1));
+    let Bind::Write(name) = index.bind(key("b"), content, 1) else { panic!("it is free") };
+    name.publish(place(2));
+    assert!(!index.relocate_content(&content, inline(7), inline(8)));
+    assert!(index.relocate_content(&content, inline(1), inline(8)));
+    assert_eq!(index.content(&content).unwrap().location, inline(8));
+    assert!(!index.relocate_name(key("a"), &content, place(7), place(9)));
+    assert!(index.relocate_name(key("a"), &content, place(1), place(11)));
+    assert!(index.relocate_name(key("b"), &content, place(2), place(12)));
+    assert_eq!(index.names(&content), [place(11), place(12)]);
+    assert_eq!((index.path(key("a")), index.path(key("b"))), (Some(place(11)), Some(place(12))));
 }
 
 #[test]

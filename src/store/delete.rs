@@ -1,0 +1,90 @@
+//! Deleting: a record first, then the index; bytes are freed later, by compaction.
+//!
+//! A content lives as long as it has a name. Deleting a content takes all its names away, and deleting its last name
+//! comes to the same. The order, which a crash may cut anywhere:
+//!
+//! 1. the delete's number is drawn, its record is flushed;
+//! 2. the index is told not to enter names of lower numbers that are still on their way;
+//! 3. the names of lower numbers are taken out of it, and a content without a name left is dying: who sends it again
+//!    stores it anew;
+//! 4. the delete is answered;
+//! 5. once nobody is active who may have seen the content before 3, it is buried, and a blob's file removed.
+
+use super::commit::{NewBody, NewRecord};
+use super::error::{CommitError, ReadError};
+use super::index::PathKey;
+use super::{Lane, Store};
+use crate::base::digest::Digest;
+use crate::runtime::buffer::Pool;
+use crate::runtime::clock;
+
+/// The namespace of all names so far.
+const NAMESPACE: u32 = 0;
+
+/// Why something was not deleted.
+#[derive(Debug)]
+pub enum DeleteError {
+    /// The record could not be made durable. Nothing was deleted.
+    Commit(CommitError),
+    /// The disk refused to say what is to be deleted. Nothing was deleted.
+    Read(ReadError),
+}
+
+impl From<CommitError> for DeleteError {
+    fn from(error: CommitError) -> DeleteError {
+        DeleteError::Commit(error)
+    }
+}
+
+impl Store {
+    /// Deletes a content and all its names. False if there is none.
+    ///
+    /// # Errors
+    /// See [`DeleteError`].
+    pub async fn delete_content(
+        &self,
+        lane: &Lane,
+        pool: &Pool,
+        digest: &Digest,
+    ) -> Result<bool, DeleteError> {
+        let _active = lane.enter();
+        let Some(lsn) = self.index.begin_delete_content(digest) else { return Ok(false) };
+        let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteContent(*digest) };
+        lane.append_freeing(vec![record]).await?;
+        self.index.note_content_deleted(digest, lsn);
+        for place in self.index.names(digest) {
+            match self.read_name(pool, place).await {
+                Ok(name) => {
+                    let key = PathKey::new(NAMESPACE, name.path.as_bytes());
+                    if self.index.remove_name_before(key, digest, lsn) {
+                        self.graveyard.dying(&self.index, *digest);
+                    }
+                }
+                // Its path cannot be known: it goes on to answer that its copy is damaged, until the next start.
+                Err(error) => tracing::error!(%digest, %error, "a name of a deleted content cannot be read"),
+            }
+        }
+        self.graveyard.deleted_content(&self.index, *digest, lsn);
+        Ok(true)
+    }
+
+    /// Deletes the name at a path, and the content with its last name. False if the path means nothing.
+    ///
+    /// # Errors
+    /// See [`DeleteError`].
+    pub async fn delete_name(&self, lane: &Lane, pool: &Pool, path: &str) -> Result<bool, DeleteError> {
+        let _active = lane.enter();
+        let key = PathKey::new(NAMESPACE, path.as_bytes());
+        let Some((lsn, place)) = self.index.begin_delete_name(key) else { return Ok(false) };
+        let name = self.read_name(pool, place).await.map_err(DeleteError::Read)?;
+        let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteName(path.into()) };
+        lane.append_freeing(vec![record]).await?;
+        self.index.note_path_deleted(key, lsn);
+        // A path never changes its bytes while it means something: the name there is still of this content.
+        if self.index.remove_name_before(key, &name.digest, lsn) {
+            self.graveyard.dying(&self.index, name.digest);
+        }
+        self.graveyard.deleted_path(&self.index, key, lsn);
+        Ok(true)
+    }
+}
