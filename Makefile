@@ -5,17 +5,21 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+# For `make fuzz`, TARGET names what is fuzzed; everywhere else it is where cargo builds.
+FUZZ_TARGET := $(or $(TARGET),head)
+override TARGET := $(or $(CARGO_TARGET_DIR),target)
 # For `make run`: settings, as flags of `rhinobox serve`. For `make bench`: its own flags.
 ARGS ?=
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
+# For `make fuzz`.
+SECONDS ?= 600
 # Where scripts/setup-tests.sh leaves a python3 that has `requests`.
 TEST_TOOLS := $(abspath $(TARGET))/test-tools
 
 .PHONY: help
 help: ## List the targets (the default)
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: | toolchain ## Build the release daemon and serve ./data on http://127.0.0.1:8090 (ARGS="--cores 4" for settings)
@@ -35,12 +39,13 @@ test: | toolchain ## Install what the tests need and run them all
 	PATH="$(TEST_TOOLS):$$PATH" $(CARGO) test --no-fail-fast
 
 .PHONY: check
-check: ## The gate: format, lints, tests, documentation, dependencies
-	@scripts/check.sh fmt lint test docs deny
+check: ## The gate: format, lints, tests, documentation, dependencies, a little fuzzing
+	@scripts/check.sh fmt lint test docs deny fuzz-smoke
 
 .PHONY: fmt
 fmt: | toolchain ## Check the format (cargo fmt mends it)
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
 lint: | toolchain ## Clippy over everything, warnings denied
@@ -55,6 +60,22 @@ deny: | toolchain ## Check the dependencies: bans, licences, sources
 	scripts/setup-deny.sh
 	$(CARGO) deny --all-features check bans licenses sources
 
+.PHONY: test-clients
+test-clients: | toolchain ## Install curl, wget, Python's and Node's clients and a browser, and let each use the daemon
+	scripts/setup-clients.sh "$(TARGET)"
+	$(CARGO) build
+	scripts/test-clients.sh "$(TARGET)"
+
+.PHONY: fuzz-smoke
+fuzz-smoke: | toolchain ## Run every fuzz target for some seconds, with a fixed seed
+	scripts/setup-fuzz.sh
+	scripts/fuzz-smoke.sh
+
+.PHONY: fuzz
+fuzz: | toolchain ## Fuzz one target for long (TARGET=head SECONDS=600); the targets are the folders of fuzz/seeds
+	scripts/setup-fuzz.sh
+	scripts/fuzz.sh "$(FUZZ_TARGET)" "$(SECONDS)"
+
 .PHONY: bench
 bench: | toolchain ## Measure a release daemon over loopback and print one table (ARGS="--rows 10k-c1 --seconds 2" for a part)
 	$(CARGO) bench --bench end_to_end -- $(ARGS)
@@ -66,6 +87,7 @@ soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=2000
 .PHONY: clean
 clean: ## Remove everything that was built (never ./data)
 	$(CARGO) clean
+	$(CARGO) clean --manifest-path fuzz/Cargo.toml
 
 .PHONY: toolchain
 toolchain:

@@ -11,7 +11,7 @@ for step in "$@"; do
         printf '\n%s\n== make %s failed after %d s\n' "$(printf '%s\n' "${took[@]}")" "$step" $((SECONDS - begun))
         exit 1
     fi
-    took+=("$(printf '  %-5s %4d s' "$step" $((SECONDS - begun)))")
+    took+=("$(printf '  %-10s %4d s' "$step" $((SECONDS - begun)))")
 done
 printf '\n== all checks passed in %d s\n' "$SECONDS"
 printf '%s\n' "${took[@]}"

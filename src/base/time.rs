@@ -43,6 +43,8 @@ impl Wall {
     }
 
     /// Reads an IMF-fixdate. The two obsolete forms of RFC 9110 are not taken: a condition on them is ignored.
+    /// A date that nanoseconds since 1970 cannot say (years before 1678 and after 2261) becomes the nearest that
+    /// they can: it is as early, or as late, as any that is compared with it.
     #[must_use]
     pub fn from_http_date(text: &str) -> Option<Wall> {
         let bytes = text.as_bytes();
@@ -60,7 +62,8 @@ impl Wall {
             return None;
         }
         let days = days_from_civil(year, i64::try_from(month).ok()? + 1, day);
-        Some(Wall((days * DAY_SECONDS + hour * 3600 + minute * 60 + second) * 1_000_000_000))
+        let seconds = days * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+        Some(Wall(seconds.saturating_mul(1_000_000_000)))
     }
 
     fn civil(self) -> Civil {
@@ -141,6 +144,20 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(Wall(seconds * 1_000_000_000).rfc3339().to_string(), text);
+        }
+    }
+
+    /// A client may send any four digits as a year. Years after 2261 once overflowed, and a date that lies far ahead
+    /// counted as one of the past.
+    #[test]
+    fn dates_that_nanoseconds_cannot_say_stay_early_and_late() {
+        let late = Wall::from_http_date("Sun, 06 Nov 3994 08:49:37 GMT");
+        let early = Wall::from_http_date("Mon, 01 Jan 0001 00:00:00 GMT");
+        assert_eq!((early, late), (Some(Wall(i64::MIN)), Some(Wall(i64::MAX))));
+        for year in 0..=9999 {
+            let date = Wall::from_http_date(&format!("Sun, 06 Nov {year:04} 08:49:37 GMT"));
+            assert!(date >= early && date <= late, "{year}");
+            assert_eq!(date > Some(Wall(784_111_777_000_000_000)), year > 1994, "{year}");
         }
     }
 

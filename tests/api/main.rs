@@ -16,3 +16,4 @@ mod hostile_names_stay_names;
 mod kinds_of_files_have_their_folders;
 mod metrics_and_health_say_how_it_goes;
 mod reads_carry_what_clients_need;
+mod two_hundred_hostile_names_reach_nothing;

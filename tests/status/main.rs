@@ -18,6 +18,7 @@ mod idle_connections_cannot_use_up_what_the_store_needs;
 mod limits_of_size_and_count_are_413;
 mod long_heads_and_targets_are_refused;
 mod memory_that_is_used_up_is_503_with_retry_after;
+mod requests_that_two_readers_could_frame_differently_are_refused;
 mod slow_clients_get_408;
 mod slow_readers_do_not_hold_big_downloads;
 mod types_and_codings_that_are_not_taken_are_415;

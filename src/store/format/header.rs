@@ -136,7 +136,9 @@ impl SegmentHeader {
         let predecessor =
             (before != 0).then_some(Predecessor { segment: SegmentId(before), end, last_batch });
         from.zeros(from.0.len())?;
-        if header_store != store || header_segment != segment || block as usize != BLOCK_BYTES {
+        // Batches are numbered from 1: 0 is the one before a lane's first.
+        let is_placed = header_store == store && header_segment == segment && block as usize == BLOCK_BYTES;
+        if !is_placed || first_batch == BatchSeq(0) {
             return Err(FormatError::Inconsistent);
         }
         Ok(SegmentHeader {
@@ -200,6 +202,14 @@ mod tests {
         assert!(SegmentHeader::decode(&bytes, StoreId([7; 16]), SegmentId(10)).is_err());
         assert!(SegmentHeader::decode(&bytes, StoreId([8; 16]), SegmentId(9)).is_err());
         assert_eq!(SegmentHeader::decode(&[0; 256], StoreId([7; 16]), SegmentId(9)), Err(FormatError::Blank));
+    }
+
+    /// A scan counts back from it: a first batch of 0 made that overflow.
+    #[test]
+    fn a_first_batch_of_0_contradicts_itself() {
+        let bytes = SegmentHeader { first_batch: BatchSeq(0), ..header() }.encode();
+        let decoded = SegmentHeader::decode(&bytes, StoreId([7; 16]), SegmentId(9));
+        assert_eq!(decoded, Err(FormatError::Inconsistent));
     }
 
     #[test]
