@@ -15,8 +15,11 @@ use crate::sim_store::{INLINE_BYTES_MAX, Ledger, Machine, Request, ToSend, each_
 const FILES: u64 = 60;
 
 fn bytes(n: u64) -> Vec<u8> {
-    let len =
-        if n.is_multiple_of(6) { 3 * INLINE_BYTES_MAX } else { 2_000 + 40 * usize::try_from(n).unwrap() };
+    let len = if n.is_multiple_of(6) {
+        3 * INLINE_BYTES_MAX
+    } else {
+        2_000 + 40 * usize::try_from(n).expect("small")
+    };
     let mut bytes = vec![0; len];
     Rng::new(n + 1).fill(&mut bytes);
     bytes
@@ -51,12 +54,13 @@ const FAST: ScrubPace = ScrubPace { cycle: Duration::from_secs(3_600), bytes_per
 async fn rot(disk: &SimDisk, machine: &Machine, n: u64, bit: u8) {
     match content(machine, n).location {
         Location::Inline { segment, offset, len, .. } => {
-            disk.flip_bit(&format!("segments/{segment}.seg"), u64::from(offset + len / 2), bit).unwrap();
+            disk.flip_bit(&format!("segments/{segment}.seg"), u64::from(offset + len / 2), bit)
+                .expect("it is there");
         }
         Location::Large { record, entry_len } => {
-            let large = machine.store.read_large(&machine.pool, record, entry_len).await.unwrap();
+            let large = machine.store.read_large(&machine.pool, record, entry_len).await.expect("it reads");
             let path = format!("blobs/{:02x}/{}", large.blob.0 & 0xff, large.blob);
-            disk.flip_bit(&path, large.len / 2, bit).unwrap();
+            disk.flip_bit(&path, large.len / 2, bit).expect("it is there");
         }
     }
 }
@@ -80,7 +84,7 @@ fn rot_is_marked_and_healed_by_the_next_upload() {
             .run(|| async {
                 let (machine, _) = start(&disk, 1, &Ledger::shared()).await.expect("it opens");
                 for n in &bad {
-                    rot(&disk, &machine, *n, u8::try_from(n % 8).unwrap()).await;
+                    rot(&disk, &machine, *n, u8::try_from(n % 8).expect("below 8")).await;
                 }
                 assert!((0..FILES).all(|n| !content(&machine, n).damaged), "nobody has looked");
                 scrub(&machine, FAST, Duration::from_secs(5)).await;
@@ -131,7 +135,7 @@ fn a_cycle_goes_on_where_a_restart_cut_it_and_the_next_waits_until_it_is_due() {
     assert!(whole > 0);
     assert_eq!(run(FAST, Duration::from_secs(5), 0), 0, "not due");
     // A note that cannot be read begins a cycle anew.
-    disk.flip_bit("state/scrub", 3, 1).unwrap();
+    disk.flip_bit("state/scrub", 3, 1).expect("it is there");
     let begun = run(slow, Duration::from_secs(6), 0);
     assert!(begun > 0 && begun < whole, "{begun} of {whole}");
     let rest = run(FAST, Duration::from_secs(5), 1);
