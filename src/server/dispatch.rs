@@ -37,7 +37,7 @@ pub async fn answer(
         }
         _ => {}
     }
-    let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready() || shared.is_draining()) else {
+    let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready()) else {
         return Err(error::not_ready(shared.is_draining()).into());
     };
     match route {
