@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use crate::support::disk::SmallVolume;
 use crate::support::{Folder, Form, Setup, random_bytes, sha256};
 
-const CONNECTIONS: u64 = 14;
-const FILES: u64 = 1_000;
+const CONNECTIONS: usize = 14;
+const FILES: usize = 1_000;
 
-fn file(connection: u64, number: u64) -> Vec<u8> {
-    random_bytes(connection * 100_000 + number, 64)
+fn file(connection: usize, number: usize) -> Vec<u8> {
+    random_bytes((connection * 100_000 + number) as u64, 64)
 }
 
-fn batch(connection: u64) -> Form {
+fn batch(connection: usize) -> Form {
     (0..FILES).fold(Form::new(), |form, number| form.file("queued.bin", &file(connection, number)))
 }
 
@@ -54,17 +54,17 @@ fn a_stalled_disk_fills_the_queue_and_what_is_in_it_is_stored_when_it_goes_on() 
             assert_eq!(response.expect(503).field("Retry-After"), Some("1"));
             refused.insert(connection);
         }
-        let waiting = CONNECTIONS as usize - refused.len();
+        let waiting = CONNECTIONS - refused.len();
         println!("{} refused, {waiting} wait for the disk, {depth} files are queued", refused.len());
         assert!(waiting >= 8 && !refused.is_empty(), "10,000 files hold {waiting} batches");
         drop(frozen);
         for _ in 0..waiting {
             let (_, response) = answers.recv_timeout(Duration::from_secs(60)).expect("the rest is answered");
-            assert_eq!(response.stored().len(), FILES as usize);
+            assert_eq!(response.stored().len(), FILES);
         }
         // And those that were told to come again do.
         for connection in refused {
-            assert_eq!(batch(connection).send(&mut daemon.connect()).stored().len(), FILES as usize);
+            assert_eq!(batch(connection).send(&mut daemon.connect()).stored().len(), FILES);
         }
     });
     daemon.wait_for_metric("rhinobox_queue_depth", 0.0);
