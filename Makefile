@@ -15,7 +15,7 @@ TEST_TOOLS := $(abspath $(TARGET))/test-tools
 
 .PHONY: help
 help: ## List the targets (the default)
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: | toolchain ## Build the release daemon and serve ./data on http://127.0.0.1:8090 (ARGS="--cores 4" for settings)
@@ -33,6 +33,11 @@ demo: build ## Upload real media to a fresh daemon, download everything again an
 test: | toolchain ## Install what the tests need and run them all
 	scripts/setup-tests.sh "$(TARGET)"
 	PATH="$(TEST_TOOLS):$$PATH" $(CARGO) test --no-fail-fast
+
+.PHONY: test-hostile
+test-hostile: | toolchain ## Only the tests with slow, silent, vanishing and greedy clients
+	scripts/setup-tests.sh "$(TARGET)"
+	$(CARGO) test --test hostile -- --nocapture
 
 .PHONY: check
 check: ## The gate: format, lints, tests, documentation, dependencies
