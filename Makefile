@@ -38,6 +38,11 @@ test: | toolchain ## Install what the tests need and run them all
 	scripts/setup-tests.sh "$(TARGET)"
 	PATH="$(TEST_TOOLS):$$PATH" $(CARGO) test --no-fail-fast
 
+.PHONY: test-hostile
+test-hostile: | toolchain ## Only the tests with slow, silent, vanishing and greedy clients
+	scripts/setup-tests.sh "$(TARGET)"
+	$(CARGO) test --test hostile -- --nocapture
+
 .PHONY: check
 check: ## The gate: format, lints, tests, documentation, dependencies, a little fuzzing
 	@scripts/check.sh fmt lint test docs deny fuzz-smoke

@@ -2,7 +2,9 @@
 # Gets what the tests need beyond Rust, and only what is missing: `setup-tests.sh [TARGET]`.
 #
 #   curl, python3 with requests   clients that people really use
-#   mkfs.ext4                     a small volume that can be filled up
+#   mkfs.ext4, fsfreeze           a small volume that can be filled up, and stopped
+#   strace                        a start that takes long
+#   slowhttptest                  clients that are slow on purpose
 #
 # Debian packages are installed when this runs as root; what could not be had is said in a sentence. The python with
 # `requests` is left as TARGET/test-tools/python3, which `make test` puts first on the PATH.
@@ -19,6 +21,9 @@ packages=()
 has curl || packages+=(curl)
 has python3 || packages+=(python3)
 has mkfs.ext4 || packages+=(e2fsprogs)
+has fsfreeze || packages+=(util-linux)
+has strace || packages+=(strace)
+has slowhttptest || packages+=(slowhttptest)
 
 # The first python that has requests.
 find_python() {
@@ -61,7 +66,7 @@ else
 fi
 
 missing=()
-for tool in curl python3 mkfs.ext4; do
+for tool in curl python3 mkfs.ext4 fsfreeze strace slowhttptest; do
     has "$tool" || missing+=("$tool")
 done
 find_python >/dev/null || missing+=("the python package requests")

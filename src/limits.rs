@@ -103,10 +103,15 @@ const _: () =
 const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
 const _: () = assert!(COMPACTION_APPEND_BYTES + INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
-/// Bytes of one write of a blob, some chunks: fewer writes cost fewer kicks of the device.
+/// Bytes of one write of a blob that arrives fast, some chunks: fewer writes cost fewer kicks of the device.
 pub const BLOB_WRITE_BYTES: usize = MIB;
+/// Bytes of one write of a blob that arrives slowly, or while memory is short.
+pub const BLOB_WRITE_BYTES_MIN: usize = 16 * KIB;
 
 const _: () = assert!(BLOB_WRITE_BYTES.is_multiple_of(BLOB_CHUNK_BYTES));
+const _: () = assert!(BLOB_WRITE_BYTES_MIN.is_multiple_of(BLOCK_BYTES));
+/// Pieces of a big file that wait to be hashed elsewhere, however small they are: each holds a buffer.
+pub const HASH_JOB_PIECES: usize = 64;
 /// Bytes of a big file that another core hashes at a time: half a millisecond of work for a hop of microseconds.
 pub const HASH_JOB_BYTES: usize = MIB;
 /// Memory a fast big upload takes on top of what every request reserves: three large writes, and two jobs of hashing.
@@ -187,8 +192,24 @@ pub const DESCRIPTORS_OF_THE_PROCESS: usize = 64;
 pub const RECEIVE_BYTES_MIN: usize = 16 * KIB;
 /// The receive of a long body. Above it a byte gets no cheaper.
 pub const RECEIVE_BYTES_MAX: usize = 256 * KIB;
-/// Memory a request reserves before its body is read, at most: an inline file and what is received behind it.
-pub const REQUEST_BYTES_MAX: usize = 2 * RECEIVE_BYTES_MAX;
+/// Memory a request reserves before its body is read: a receive, the smallest writes of a blob (one filled, one on its
+/// way), and what is known of a few files. Any body can be stored with it, however slowly it comes.
+pub const BODY_BYTES_MIN: usize = 64 * KIB;
+/// What a receive may take, and a write of a blob, while a body is brisk: the first for which there is memory.
+pub const BODY_STEPS: [usize; 3] = [RECEIVE_BYTES_MAX, 64 * KIB, BLOB_WRITE_BYTES_MIN];
+/// The part (1/n) of the memory for receiving that bodies do not grow into: there, others begin.
+pub const BODY_REST_SHARE: usize = 4;
+/// A body is brisk when so many bytes came ...
+pub const BRISK_BYTES: u64 = 16 * KIB as u64;
+/// ... in at most so much waiting for them: 1 MiB a second.
+pub const BRISK_NS: u64 = 15_625_000;
+/// It is slow again when it was waited for this long ...
+pub const SLOW_NS: u64 = 250_000_000;
+/// ... for fewer bytes than this.
+pub const SLOW_BYTES: u64 = 256 * KIB as u64;
+/// Memory that is counted for each file of a request until it is answered, beside its name: its record, and its share
+/// of the answer.
+pub const FILE_NOTE_BYTES: usize = 640;
 /// Memory an answer reserves while it sends a big content: the chunk on its way and the next.
 pub const ANSWER_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
 /// How long a request waits for its memory before it is told 503.
@@ -211,6 +232,10 @@ pub const SPACE_TICK_MS: u64 = 500;
 pub const ACCEPT_BACKOFF_MS: u64 = 50;
 
 const _: () = assert!(RECEIVE_BYTES_MIN >= HEAD_BYTES_MAX);
+const _: () = assert!(
+    RECEIVE_BYTES_MIN + 2 * BLOB_WRITE_BYTES_MIN + FILE_NOTE_BYTES + 2 * FILE_NAME_BYTES_MAX
+        <= BODY_BYTES_MIN
+);
 /// Form fields of a request that are not files.
 pub const FIELDS_MAX: usize = 64;
 /// Names that one answer about a content lists; `names_total` says how many there are.

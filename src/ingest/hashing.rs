@@ -2,7 +2,7 @@
 //! Hashing is half of what a byte of an upload costs; done elsewhere, receiving and writing go on meanwhile.
 //!
 //! Always: one place at a time has the state, so pieces are hashed in order; at most [`HASH_JOB_BYTES`] are away
-//! and as many waiting.
+//! and as many waiting, and none when the file no longer arrives fast.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::FileError;
 use crate::base::digest::{Digest, Hasher};
-use crate::limits::HASH_JOB_BYTES;
+use crate::limits::{HASH_JOB_BYTES, HASH_JOB_PIECES};
 use crate::runtime::sync::oneshot;
 
 /// Pieces for another core to hash, and the place for the state it ends with.
@@ -56,16 +56,19 @@ impl StreamHasher {
     /// # Errors
     /// `Lost` if the core that had the state gave no answer.
     pub async fn update(&mut self, piece: &Bytes, offload: Option<&Offload>) -> Result<(), FileError> {
-        if offload.is_none()
-            && self.waiting.is_empty()
-            && let State::Here(hasher) = &mut self.state
-        {
-            hasher.update(piece);
-            return Ok(());
+        if offload.is_none() {
+            if !self.waiting.is_empty() || matches!(self.state, State::Away(_)) {
+                // Slow from now on: nothing waits, since every piece that does holds a buffer.
+                self.work_off(None).await?;
+            }
+            if let State::Here(hasher) = &mut self.state {
+                hasher.update(piece);
+                return Ok(());
+            }
         }
         self.waiting.push(piece.clone());
         self.waiting_bytes += piece.len();
-        if self.waiting_bytes >= HASH_JOB_BYTES {
+        if self.waiting_bytes >= HASH_JOB_BYTES || self.waiting.len() >= HASH_JOB_PIECES {
             self.work_off(offload).await?;
         }
         Ok(())

@@ -8,7 +8,9 @@ use super::queue::Admission;
 use super::slice::Stored;
 use super::staging::Declared;
 use super::{Ingest, Offload, naming};
-use crate::limits::{FAST_LAP_BYTES, FAST_LAP_NS, FAST_UPLOAD_BYTES, FILE_BYTES_MAX, SNIFF_BYTES_MAX};
+use crate::limits::{
+    BLOB_WRITE_BYTES, FAST_LAP_BYTES, FAST_LAP_NS, FAST_UPLOAD_BYTES, FILE_BYTES_MAX, SNIFF_BYTES_MAX,
+};
 use crate::media::classify::classify;
 use crate::runtime::clock;
 use crate::runtime::sync::{Permit, Semaphore};
@@ -92,18 +94,26 @@ impl LargeUpload {
     ///
     /// # Errors
     /// As [`LargeUpload::push`].
-    pub async fn push_all(&mut self, payload: Payload) -> Result<(), FileError> {
+    pub async fn push_all(&mut self, payload: Payload, write_bytes: usize) -> Result<(), FileError> {
         for piece in payload {
-            self.push(&piece).await?;
+            self.push(&piece, write_bytes).await?;
         }
         Ok(())
     }
 
-    /// Takes in the next bytes.
+    /// Memory it holds, or will when it is written in pieces of `write_bytes`. What it holds while it arrives fast is
+    /// its own affair: it has a permit for that.
+    #[must_use]
+    pub fn held_bytes(&self, write_bytes: usize) -> usize {
+        let held = if self.pace.is_fast() { 0 } else { self.writer.held_bytes() };
+        held.max(BlobWriter::memory_at(write_bytes))
+    }
+
+    /// Takes in the next bytes, to be written in pieces of `write_bytes`, or larger ones while it arrives fast.
     ///
     /// # Errors
     /// `NoSpace`, `TooLarge`.
-    pub async fn push(&mut self, piece: &Bytes) -> Result<(), FileError> {
+    pub async fn push(&mut self, piece: &Bytes, write_bytes: usize) -> Result<(), FileError> {
         self.len += piece.len() as u64;
         if self.len > FILE_BYTES_MAX {
             return Err(FileError::TooLarge(FILE_BYTES_MAX));
@@ -115,7 +125,8 @@ impl LargeUpload {
         self.pace.note(self.len);
         let fast = self.pace.is_fast();
         self.hasher.update(piece, fast.then_some(&self.pace.offload)).await?;
-        Ok(self.writer.write(piece, fast).await?)
+        let fill = if fast { BLOB_WRITE_BYTES } else { write_bytes };
+        Ok(self.writer.write(piece, fill).await?)
     }
 
     /// The file is whole: makes it durable, unless it is stored already.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::base::digest::Digest;
 use crate::limits::STAGED_PIECES_MAX;
-use crate::runtime::buffer::{Buffer, Pool};
+use crate::runtime::buffer::{Buffer, Pool, capacity_for};
 use crate::store::commit::Payload;
 
 /// What a client says of a file before its first byte.
@@ -51,19 +51,43 @@ impl Staging {
         self.len == 0
     }
 
+    /// Whether it holds pieces of what was received, and not a copy.
+    #[must_use]
+    pub fn keeps_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Memory that its copy takes, or may take once `more` bytes have come.
+    #[must_use]
+    pub fn copied_bytes(&self, more: usize) -> usize {
+        match &self.gathered {
+            Some(buffer) if self.len + more <= buffer.capacity() => buffer.capacity(),
+            None if self.is_empty() => 0,
+            _ => capacity_for(self.len + more),
+        }
+    }
+
     /// Takes in the next piece. The whole is at most `capacity` bytes, which the caller checks.
     pub fn push(&mut self, piece: Bytes, pool: &Pool, capacity: usize) {
         self.len += piece.len();
         assert!(self.len <= capacity, "the caller moves a larger file to a blob");
-        if let Some(buffer) = &mut self.gathered {
-            buffer.extend_from_slice(&piece);
-            return;
-        }
-        self.pieces.push(piece);
-        if self.pieces.len() > STAGED_PIECES_MAX {
-            let mut buffer = pool.take(capacity);
-            self.pieces.drain(..).for_each(|piece| buffer.extend_from_slice(&piece));
-            self.gathered = Some(buffer);
+        match &mut self.gathered {
+            Some(buffer) => {
+                if self.len > buffer.capacity() {
+                    let mut larger = pool.take(self.len);
+                    larger.extend_from_slice(buffer.as_slice());
+                    *buffer = larger;
+                }
+                buffer.extend_from_slice(&piece);
+            }
+            None => {
+                self.pieces.push(piece);
+                if self.pieces.len() > STAGED_PIECES_MAX {
+                    let mut buffer = pool.take(self.len);
+                    self.pieces.drain(..).for_each(|piece| buffer.extend_from_slice(&piece));
+                    self.gathered = Some(buffer);
+                }
+            }
         }
     }
 

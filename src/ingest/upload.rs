@@ -11,12 +11,15 @@ use super::queue::Admission;
 use super::slice::{self, Done, Slice};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
-use crate::limits::{QUEUE_LOT, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
+use crate::limits::{
+    BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, QUEUE_LOT, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX,
+};
 use crate::media::name::Sent;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::sync::{Permit, oneshot};
 use crate::store::Active;
+use crate::store::blob::BlobWriter;
 
 /// What applies to all files of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -52,6 +55,8 @@ pub struct Upload {
     staged: Vec<Staged>,
     staged_numbers: Vec<usize>,
     staged_bytes: usize,
+    /// Of them, copies that were made because they came in many pieces: the memory of those.
+    staged_copies: usize,
     staged_places: Admission,
     /// Places in the queue for this file and the next.
     places: Admission,
@@ -64,6 +69,12 @@ pub struct Upload {
     told: usize,
     /// From the claim of a content to its name, what was found stays.
     _active: Active,
+    /// Memory of what is known of the files.
+    note_bytes: usize,
+    /// How often the staged files were given away.
+    deals: usize,
+    /// Pieces in which big files are written.
+    write_bytes: usize,
 }
 
 struct Current {
@@ -96,6 +107,7 @@ impl Upload {
             staged: Vec::new(),
             staged_numbers: Vec::new(),
             staged_bytes: 0,
+            staged_copies: 0,
             staged_places: Admission::none(&ingest.queue),
             places: Admission::none(&ingest.queue),
             dealt: VecDeque::new(),
@@ -103,7 +115,74 @@ impl Upload {
             files: Vec::new(),
             told: 0,
             _active: ingest.lane.enter(),
+            note_bytes: 0,
+            deals: 0,
+            write_bytes: BLOB_CHUNK_BYTES,
         }
+    }
+
+    /// From now on big files that do not arrive fast are written in pieces of this size: one of the pool's classes.
+    pub fn set_write_bytes(&mut self, bytes: usize) {
+        self.write_bytes = bytes;
+    }
+
+    /// Whether it holds pieces of what was received.
+    #[must_use]
+    pub fn keeps_pieces(&self) -> bool {
+        let current = self.current.as_ref().and_then(|current| current.sink.as_ref());
+        !self.staged.is_empty() || matches!(current, Some(Sink::Small(staging)) if staging.keeps_pieces())
+    }
+
+    /// How often the staged files were given away: pieces held now arrived later.
+    #[must_use]
+    pub fn deals(&self) -> usize {
+        self.deals
+    }
+
+    /// Memory it takes beside pieces of what was received, once `more` bytes have come, when big files are written in
+    /// pieces of `write_bytes`.
+    #[must_use]
+    pub fn held_bytes(&self, more: usize, write_bytes: usize) -> usize {
+        let inline_max = self.ingest.store.options.inline_bytes_max;
+        let current = match self.current.as_ref().and_then(|current| current.sink.as_ref()) {
+            Some(Sink::Small(staging)) if staging.len() + more > inline_max => {
+                staging.copied_bytes(0) + BlobWriter::memory_at(write_bytes)
+            }
+            Some(Sink::Small(staging)) => staging.copied_bytes(more),
+            Some(Sink::Large(large)) => large.held_bytes(write_bytes),
+            None => 0,
+        };
+        self.note_bytes + self.staged_copies + current
+    }
+
+    /// Memory is short: stores the whole files now, and moves the one that is arriving to a blob. Whether there was
+    /// anything to be done.
+    ///
+    /// # Errors
+    /// As [`Upload::begin`].
+    pub async fn relieve(&mut self) -> Result<bool, FileError> {
+        let any = !self.staged.is_empty();
+        self.settle().await;
+        let spills = matches!(
+            self.current.as_ref().and_then(|current| current.sink.as_ref()),
+            Some(Sink::Small(staging)) if !staging.is_empty()
+        );
+        if spills {
+            self.spill().await?;
+        }
+        Ok(any || spills)
+    }
+
+    /// Moves the file that is arriving from memory to a blob.
+    async fn spill(&mut self) -> Result<(), FileError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        if let Some(Sink::Small(staging)) = current.sink.take() {
+            let place = give_place(&self.ingest, &mut self.places);
+            let mut large = LargeUpload::start(&self.ingest, None, place).await?;
+            large.push_all(staging.finish(), self.write_bytes).await?;
+            current.sink = Some(Sink::Large(Box::new(large)));
+        }
+        Ok(())
     }
 
     /// The next file begins. `expected` is its length where the client declared one.
@@ -115,6 +194,7 @@ impl Upload {
         assert!(self.current.is_none(), "one file at a time");
         let number = self.files.len();
         self.files.push(None);
+        self.note_bytes += FILE_NOTE_BYTES + 2 * declared.name.len();
         if let Err(too_long) = Sent::parse(&declared.name) {
             self.files[number] = Some(Err(too_long.into()));
             self.current = Some(Current { number, declared, sink: None });
@@ -138,21 +218,19 @@ impl Upload {
     /// # Errors
     /// As [`Upload::begin`].
     pub async fn data(&mut self, piece: Bytes) -> Result<(), FileError> {
-        let Some(current) = &mut self.current else { return Ok(()) };
+        let Some(current) = &self.current else { return Ok(()) };
         let inline_max = self.ingest.store.options.inline_bytes_max;
         let outgrown = match &current.sink {
             Some(Sink::Small(staging)) => staging.len() + piece.len() > inline_max,
             _ => false,
         };
-        if outgrown && let Some(Sink::Small(staging)) = current.sink.take() {
-            let place = give_place(&self.ingest, &mut self.places);
-            let mut large = LargeUpload::start(&self.ingest, None, place).await?;
-            large.push_all(staging.finish()).await?;
-            current.sink = Some(Sink::Large(Box::new(large)));
+        if outgrown {
+            self.spill().await?;
         }
+        let Some(current) = &mut self.current else { return Ok(()) };
         match &mut current.sink {
             Some(Sink::Small(staging)) => staging.push(piece, &self.ingest.pool, inline_max),
-            Some(Sink::Large(large)) => match large.push(&piece).await {
+            Some(Sink::Large(large)) => match large.push(&piece, self.write_bytes).await {
                 Ok(()) => {}
                 Err(error @ FileError::TooLarge(_)) => {
                     current.sink = None;
@@ -175,6 +253,9 @@ impl Upload {
         match sink {
             Some(Sink::Small(staging)) => {
                 let len = staging.len();
+                if !staging.keeps_pieces() {
+                    self.staged_copies += staging.copied_bytes(0);
+                }
                 self.staged.push(Staged { declared, payload: staging.finish(), len });
                 self.places.give_one_to(&mut self.staged_places);
                 self.staged_numbers.push(number);
@@ -276,6 +357,8 @@ impl Upload {
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);
+        self.staged_copies = 0;
+        self.deals += 1;
         let none = Admission::none(&self.ingest.queue);
         let admission = std::mem::replace(&mut self.staged_places, none);
         while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {

@@ -227,10 +227,14 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
         ));
     }
     let buffers = settings.buffer_bytes / MIB;
-    let lanes = cores * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
+    // Compaction has a lane of its own. It and scrubbing keep the tables of one segment each, which of tiny files are
+    // most of it.
+    let lanes = (cores + 1) * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
+    let tables = 2 * (options.segment_bytes >> 20);
     say(&format!(
-        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits, and {} to {} bytes a stored file",
-        buffers + lanes,
+        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits + {tables} MiB compaction and scrubbing, \
+         and {} to {} bytes a stored file",
+        (buffers + lanes) as u64 + tables,
         Store::INDEX_BYTES_PER_FILE.start(),
         Store::INDEX_BYTES_PER_FILE.end()
     ));

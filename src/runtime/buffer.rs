@@ -22,6 +22,12 @@ pub const ALIGN: usize = 4096;
 /// Capacities that are pooled, ascending. Four times apart: a body's buffer grows in three steps.
 const CLASSES: [usize; 4] = [16 * KIB, 64 * KIB, 256 * KIB, MIB];
 
+/// What a buffer for `bytes` really takes.
+#[must_use]
+pub fn capacity_for(bytes: usize) -> usize {
+    CLASSES.into_iter().find(|size| bytes <= *size).unwrap_or_else(|| bytes.next_multiple_of(ALIGN))
+}
+
 /// Memory, aligned and initialised, freed on drop.
 struct Block {
     start: NonNull<u8>,

@@ -176,6 +176,12 @@ impl Semaphore {
         Some(Permit { line: Rc::clone(&self.line), n })
     }
 
+    /// All permits, held or not.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.line.total
+    }
+
     /// Permits that nobody holds.
     #[must_use]
     pub fn available(&self) -> usize {
@@ -226,6 +232,19 @@ impl Permit {
     #[must_use]
     pub fn held(&self) -> usize {
         self.n
+    }
+
+    /// Takes as much as makes it `n`, where that leaves `rest` to others and nobody waits. Never waits, never shrinks.
+    #[must_use]
+    pub fn try_grow(&mut self, n: usize, rest: usize) -> bool {
+        let Some(more) = n.checked_sub(self.n).filter(|more| *more > 0) else { return true };
+        let available = self.line.available.get();
+        if more.saturating_add(rest) > available || !self.line.waiters.borrow().is_empty() {
+            return false;
+        }
+        self.line.available.set(available - more);
+        self.n = n;
+        true
     }
 
     /// Gives back all but `n`. Never grows.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Message, Shared};
 use crate::limits::{
-    ACCEPT_BACKOFF_MS, CONNECTIONS_PER_CORE_MAX, DESCRIPTORS_OF_THE_PROCESS, OPEN_BLOBS_MAX,
-    OPEN_SEGMENTS_MAX, RECEIVE_BYTES_MAX,
+    ACCEPT_BACKOFF_MS, BODY_BYTES_MIN, CONNECTIONS_PER_CORE_MAX, DESCRIPTORS_OF_THE_PROCESS, OPEN_BLOBS_MAX,
+    OPEN_SEGMENTS_MAX,
 };
 use crate::runtime::net::Listener;
 use crate::runtime::{clock, process};
@@ -57,8 +57,8 @@ pub async fn run(listener: Listener, shared: Arc<Shared>) {
 /// end the process, so idle connections must never use them up. Big contents on their way in or out are bounded by
 /// the memory they reserve.
 fn places(cores: usize, descriptors: u64, buffer_bytes: usize) -> usize {
-    let store =
-        OPEN_SEGMENTS_MAX + OPEN_BLOBS_MAX + buffer_bytes / RECEIVE_BYTES_MAX + DESCRIPTORS_OF_THE_PROCESS;
+    let uploads = buffer_bytes / 2 / BODY_BYTES_MIN;
+    let store = OPEN_SEGMENTS_MAX + OPEN_BLOBS_MAX + uploads + DESCRIPTORS_OF_THE_PROCESS;
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     // Where there are few, a quarter: a connection may have a blob open, too, and the rest has as many again.
     let left = descriptors.saturating_sub(store).max(descriptors / 4);

@@ -1,16 +1,23 @@
 //! The body of the request in work: asked for with 100 Continue, within limits, not slower than it may be.
+//!
+//! Always: what a request holds of its body, and because of it, is reserved before it is received. It begins with
+//! [`BODY_BYTES_MIN`], which is enough for any body; what makes a brisk one cheap comes on top while there is memory.
+//! Nobody waits for memory while holding some.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::conn::{Conn, Trouble};
-use crate::http::error::{Extra, HttpError, Status};
+use super::conn::{Conn, Trouble, no_memory};
+use super::error::refusal;
+use crate::http::error::{HttpError, Status};
 use crate::http::framing::{BodyEvent, BodyReader};
 use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
+use crate::ingest::Upload;
 use crate::limits::{
-    DRAIN_BYTES_MAX, MEMORY_WAIT_MS, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN, REQUEST_BYTES_MAX,
+    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, DRAIN_BYTES_MAX, MEMORY_WAIT_MS,
+    RECEIVE_BYTES_MIN, SLOW_BYTES, SLOW_NS,
 };
 use crate::runtime::clock;
 use crate::runtime::sync::Permit;
@@ -24,6 +31,42 @@ pub struct Body {
     waited_ns: u64,
     /// What was reserved for it.
     memory: Option<Permit>,
+    /// Memory of the last receive, and of all whose pieces may still be held.
+    last_received: usize,
+    pinned: usize,
+    /// The upload's count of deals when `pinned` was last looked at.
+    deals: usize,
+    /// What the next receive may take.
+    receive_most: usize,
+    pace: Pace,
+}
+
+/// Whether a client sends faster than it would have to be waited for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    brisk: bool,
+    bytes: u64,
+    waited_ns: u64,
+}
+
+impl Pace {
+    /// So many bytes came after so much waiting.
+    fn note(&mut self, bytes: u64, waited_ns: u64) {
+        self.bytes += bytes;
+        self.waited_ns += waited_ns;
+        let over = if self.brisk {
+            let slow = self.waited_ns >= SLOW_NS;
+            self.brisk = !(slow && self.bytes < SLOW_BYTES);
+            slow || self.bytes >= SLOW_BYTES
+        } else {
+            let late = self.waited_ns > BRISK_NS;
+            self.brisk = !late && self.bytes >= BRISK_BYTES;
+            late || self.brisk
+        };
+        if over {
+            (self.bytes, self.waited_ns) = (0, 0);
+        }
+    }
 }
 
 impl Body {
@@ -41,6 +84,11 @@ impl Body {
             wants_continue: head.expect == Expect::Continue,
             waited_ns: 0,
             memory: None,
+            last_received: 0,
+            pinned: 0,
+            deals: 0,
+            receive_most: RECEIVE_BYTES_MIN,
+            pace: Pace::default(),
         }
     }
 
@@ -67,7 +115,7 @@ impl Body {
         self.reader.trailers(name)
     }
 
-    /// Reserves the memory that reading it takes. Waits for it holding nothing.
+    /// Reserves the memory that reading it takes at least. Waits for it holding nothing.
     ///
     /// # Errors
     /// 503 if there is none for a second.
@@ -75,9 +123,11 @@ impl Body {
         if self.is_done() {
             return Ok(());
         }
-        let most = REQUEST_BYTES_MAX as u64;
-        let need = usize::try_from(self.declared.unwrap_or(most).min(most)).unwrap_or(REQUEST_BYTES_MAX);
-        let need = need.max(RECEIVE_BYTES_MIN);
+        // What came with the head is in one buffer already.
+        self.last_received = if conn.input.is_empty() { 0 } else { RECEIVE_BYTES_MIN };
+        self.pinned = self.last_received;
+        let is_here = self.declared.is_some_and(|length| length <= conn.input.len() as u64);
+        let need = if is_here { RECEIVE_BYTES_MIN } else { BODY_BYTES_MIN };
         let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
         loop {
             if let Some(permit) = conn.core.receive_budget.try_acquire(need) {
@@ -85,13 +135,93 @@ impl Body {
                 return Ok(());
             }
             if clock::now_ns() >= deadline_ns {
-                let message = "too many uploads at once for the memory given to them; try again in a second";
-                return Err(HttpError::new(Status::ServiceUnavailable, message)
-                    .with(Extra::RetryAfter(1))
-                    .into());
+                return Err(no_memory("uploads").into());
             }
             clock::sleep(Duration::from_millis(crate::limits::QUEUE_POLL_MS)).await;
         }
+    }
+
+    /// Makes sure of the memory for the next receive, where there is to be one: what `upload` and its answer's `lines`
+    /// hold, and what comes on top. If there is none, the upload is made smaller. To be called when all that was given
+    /// out is used up.
+    ///
+    /// # Errors
+    /// 503 if even then there is none; what making it smaller gave.
+    pub async fn make_room(
+        &mut self,
+        conn: &Conn,
+        mut upload: Option<&mut Upload>,
+        lines: usize,
+    ) -> Result<(), Trouble> {
+        if !conn.input.is_empty() || self.is_done() {
+            return Ok(());
+        }
+        loop {
+            match &upload {
+                Some(upload) if upload.deals() != self.deals => {
+                    // What it holds now came with the last receive.
+                    self.deals = upload.deals();
+                    self.pinned = self.last_received;
+                }
+                Some(upload) if upload.keeps_pieces() => {}
+                _ => self.pinned = 0,
+            }
+            let held = |receive, write| {
+                lines + upload.as_ref().map_or(0, |upload| upload.held_bytes(receive, write))
+            };
+            if let Some(write) = self.fit(conn, held) {
+                if let Some(upload) = &mut upload {
+                    upload.set_write_bytes(write);
+                }
+                return Ok(());
+            }
+            let smallest = BODY_STEPS[BODY_STEPS.len() - 1];
+            let relieved = match &mut upload {
+                Some(upload) => {
+                    upload.set_write_bytes(smallest);
+                    upload.relieve().await.map_err(|error| refusal(&error))?
+                }
+                None => false,
+            };
+            if !relieved {
+                return if self.is_alone(conn) { Ok(()) } else { Err(no_memory("uploads").closing().into()) };
+            }
+        }
+    }
+
+    /// Whether there is memory for `more` bytes on top of what is reserved. Not for receiving: for answers.
+    pub fn try_reserve_more(&mut self, conn: &Conn, more: usize) -> bool {
+        let Some(memory) = &mut self.memory else { return true };
+        let all = memory.held() + more;
+        memory.try_grow(all, 0) || self.is_alone(conn)
+    }
+
+    /// Whether nobody else has any of the memory: then waiting for others would not help.
+    fn is_alone(&self, conn: &Conn) -> bool {
+        let budget = &conn.core.receive_budget;
+        self.memory.as_ref().is_some_and(|memory| memory.held() + budget.available() >= budget.total())
+    }
+
+    /// Reserves memory for the next receive; gives the size of writes that there is memory for, too. `held` says what
+    /// is held beside what was received, for a receive and a write of these sizes.
+    fn fit(&mut self, conn: &Conn, held: impl Fn(usize, usize) -> usize) -> Option<usize> {
+        let budget = &conn.core.receive_budget;
+        let memory = self.memory.as_mut()?;
+        let left =
+            self.reader.remaining().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let steps = if self.pace.brisk { &BODY_STEPS[..] } else { &BODY_STEPS[BODY_STEPS.len() - 1..] };
+        for step in steps {
+            let receive = conn.receive_capacity(left.min(*step));
+            let need = self.pinned + receive + held(receive, *step);
+            if memory.try_grow(need, budget.total() / BODY_REST_SHARE) {
+                if !self.pace.brisk {
+                    memory.shrink(need.max(BODY_BYTES_MIN));
+                }
+                self.receive_most = receive;
+                return Some(*step);
+            }
+        }
+        None
     }
 
     /// The next bytes; `None` at the end.
@@ -134,13 +264,14 @@ impl Body {
             conn.send(vec![Bytes::from_static(response::CONTINUE)]).await?;
         }
         conn.expect_bytes(self.time_left(conn));
-        let most = self
-            .reader
-            .remaining()
-            .map_or(RECEIVE_BYTES_MAX, |left| usize::try_from(left).unwrap_or(RECEIVE_BYTES_MAX));
         let before_ns = clock::now_ns();
-        let count = conn.receive_more(most).await?;
-        self.waited_ns += clock::now_ns() - before_ns;
+        conn.wait_for_bytes().await?;
+        let waited_ns = clock::now_ns() - before_ns;
+        let (count, memory) = conn.receive_fitting(self.receive_most).await?;
+        self.waited_ns += waited_ns;
+        self.pace.note(count as u64, waited_ns);
+        self.last_received = memory;
+        self.pinned += memory;
         conn.expect_nothing();
         if count > 0 {
             return Ok(());
@@ -172,4 +303,32 @@ impl Body {
 pub fn too_large(limit: u64) -> HttpError {
     let message = format!("the request body is larger than {limit} bytes, the limit (max_upload_mb)");
     HttpError::new(Status::ContentTooLarge, message).closing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_body_is_brisk_by_its_bytes_and_slow_by_its_pauses() {
+        let mut pace = Pace::default();
+        (0..1_000).for_each(|_| pace.note(1, 0));
+        assert!(!pace.brisk, "a thousand bytes say nothing");
+        pace.note(BRISK_BYTES, MS);
+        assert!(pace.brisk);
+        // A long round trip between two windows is no reason to change.
+        (0..20).for_each(|_| pace.note(128 << 10, 100 * MS));
+        assert!(pace.brisk);
+        pace.note(1, 300 * MS);
+        assert!(!pace.brisk, "one long pause is");
+        // A trickle never is, however long it lasts.
+        for _ in 0..10_000 {
+            pace.note(100, 10 * MS);
+            assert!(!pace.brisk);
+        }
+        pace.note(BRISK_BYTES, 0);
+        assert!(pace.brisk, "the first burst behind it is");
+    }
 }

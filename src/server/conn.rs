@@ -1,7 +1,8 @@
 //! A connection: its socket, what has been received and not yet read, and the loop of its requests.
 //!
-//! Always: one request is in work at a time, pipelined ones stay in the socket or in `input`; an idle
-//! connection holds no buffer; answers leave in the order of their requests.
+//! Always: one request is in work at a time, pipelined ones stay in the socket or in `input`; nobody's bytes are waited
+//! for with a buffer in hand: an idle connection holds none, a slow head as much as came of it, counted; answers leave
+//! in the order of their requests.
 
 use std::io;
 use std::rc::Rc;
@@ -13,10 +14,11 @@ use super::Core;
 use super::body::Body;
 use super::deadline::{Deadline, Waiting};
 use super::dispatch;
-use crate::http::error::{HttpError, Status};
+use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
 use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
+use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
 
@@ -123,11 +125,25 @@ impl Conn {
             self.stream.readable().await.map_err(Gone::from)?;
         }
         self.deadline.set(Waiting::Bytes, settings.head_timeout);
+        let mut memory = None;
         loop {
             if let Some((head, used)) = Head::parse(&self.input)? {
                 let _head = self.input.split_to(used);
                 self.deadline.clear();
                 return Ok(Some(head));
+            }
+            if !self.input.is_empty() {
+                // Not whole yet: from here on it is somebody's who may be slow.
+                if memory.is_none() {
+                    memory = self.core.receive_budget.try_acquire(HEAD_BYTES_MAX);
+                    if memory.is_none() {
+                        return Err(no_memory("requests").closing().into());
+                    }
+                }
+                if self.stream.pending_bytes() == 0 {
+                    self.input = Bytes::copy_from_slice(&self.input);
+                    self.stream.readable().await.map_err(Gone::from)?;
+                }
             }
             if self.receive_more(HEAD_BYTES_MAX).await? == 0 {
                 if self.deadline.has_passed() {
@@ -200,7 +216,10 @@ impl Conn {
         let mut left = DRAIN_BYTES_MAX;
         self.deadline.set(Waiting::Bytes, Duration::from_millis(DRAIN_MS_MAX));
         while left > 0 && clock::now_ns() < until_ns {
-            match self.receive_more(RECEIVE_BYTES_MAX).await {
+            if self.wait_for_bytes().await.is_err() {
+                return;
+            }
+            match self.receive_more(RECEIVE_BYTES_MIN).await {
                 Ok(0) | Err(Gone) => return,
                 Ok(count) => left = left.saturating_sub(count as u64),
             }
@@ -208,12 +227,42 @@ impl Conn {
         }
     }
 
-    /// Receives once, behind what is there: the buffer is as large as recent receives filled, and at most `most`.
-    /// Gives the number of bytes, 0 at the client's end or when time is up.
+    /// Waits until bytes, or the end, are there, holding no buffer.
+    pub(super) async fn wait_for_bytes(&self) -> Result<(), Gone> {
+        if self.stream.pending_bytes() == 0 {
+            self.stream.readable().await?;
+        }
+        Ok(())
+    }
+
+    /// What the next receive takes, if it may take `most`: a buffer as large as recent receives filled.
+    pub(super) fn receive_capacity(&self, most: usize) -> usize {
+        capacity_for(self.receive_bytes.min(most.max(RECEIVE_BYTES_MIN)))
+    }
+
+    /// Receives once, behind what is there. Gives the number of bytes, 0 at the client's end or when time is up.
     pub(super) async fn receive_more(&mut self, most: usize) -> Result<usize, Gone> {
-        let wanted = self.receive_bytes.min(most.max(RECEIVE_BYTES_MIN));
+        let (count, buffer) = self.receive(most).await?;
+        self.input = buffer.freeze();
+        Ok(count)
+    }
+
+    /// As [`Conn::receive_more`], and says how much memory the bytes hold: a buffer that they fill badly is exchanged
+    /// for one that fits.
+    pub(super) async fn receive_fitting(&mut self, most: usize) -> Result<(usize, usize), Gone> {
+        let (count, buffer) = self.receive(most).await?;
+        let capacity = buffer.capacity();
+        if buffer.len() < capacity / 4 {
+            self.input = Bytes::copy_from_slice(buffer.as_slice());
+            return Ok((count, buffer.len()));
+        }
+        self.input = buffer.freeze();
+        Ok((count, capacity))
+    }
+
+    async fn receive(&mut self, most: usize) -> Result<(usize, Buffer), Gone> {
         let left = std::mem::take(&mut self.input);
-        let mut buffer = self.core.pool.take(wanted.max(left.len() + 1));
+        let mut buffer = self.core.pool.take(self.receive_capacity(most).max(left.len() + 1));
         buffer.extend_from_slice(&left);
         drop(left);
         let (result, buffer) = self.stream.recv(buffer).await;
@@ -223,8 +272,7 @@ impl Conn {
         } else if buffer.len() < buffer.capacity() / 8 {
             self.receive_bytes = (self.receive_bytes / 4).max(RECEIVE_BYTES_MIN);
         }
-        self.input = buffer.freeze();
-        Ok(count)
+        Ok((count, buffer))
     }
 
     /// The client's bytes are waited for, for at most this long.
@@ -280,4 +328,10 @@ impl Conn {
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<usize, Gone> {
         Ok(self.stream.try_send(bytes)?)
     }
+}
+
+/// 503 for want of memory.
+pub(super) fn no_memory(what: &str) -> HttpError {
+    let message = format!("too many {what} at once for the memory given to them; try again in a second");
+    HttpError::new(Status::ServiceUnavailable, message).with(Extra::RetryAfter(1))
 }

@@ -201,8 +201,14 @@ impl Core {
     }
 
     async fn serve(self: Rc<Self>, socket: Socket) {
+        let connection = conn::serve(self.clone(), socket);
+        self.isolate(connection).await;
+    }
+
+    /// Runs a connection. Should it panic, it ends, with all that it holds, and nothing else does.
+    async fn isolate(&self, connection: impl Future<Output = ()>) {
         let _counted = metrics::Counted::new(&self.shared);
-        if let Err(panic) = catch_panic(conn::serve(self.clone(), socket)).await {
+        if let Err(panic) = catch_panic(connection).await {
             self.shared.metrics.count_panic();
             tracing::error!(
                 panic,
@@ -254,5 +260,77 @@ async fn watch_space(shared: Arc<Shared>, store: Arc<Store>) {
     while !shared.is_draining() {
         clock::sleep(Duration::from_millis(SPACE_TICK_MS)).await;
         store.refresh_space().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::origin::Hosts;
+    use crate::runtime::core::yield_now;
+    use crate::runtime::sim::Sim;
+    use crate::runtime::sync::oneshot;
+    use crate::server::ServerSettings;
+    use crate::store::Durability;
+
+    fn core() -> Rc<Core> {
+        let second = Duration::from_secs(1);
+        let settings = ServerSettings {
+            upload_bytes_max: 1 << 20,
+            durability: Durability::Commit,
+            buffer_bytes: 1 << 20,
+            head_timeout: second,
+            body_timeout: second,
+            body_rate: 0,
+            idle_timeout: second,
+            answer_timeout: second,
+            scrub: None,
+            stop_timeout: second,
+        };
+        let hosts = Hosts::new("127.0.0.1:1".parse().unwrap(), []);
+        Core::new(CoreId(0), Shared::new(settings, hosts, 1))
+    }
+
+    /// A connection in mid-request: it holds memory, is counted, and goes on in small steps. In its turn it panics.
+    async fn connection(core: Rc<Core>, panics: bool) {
+        let _memory = core.receive_budget.try_acquire(10_000).unwrap();
+        for step in 0..10 {
+            yield_now().await;
+            assert!(!(panics && step == 5), "a poisonous request");
+        }
+    }
+
+    #[test]
+    fn a_handler_that_panics_takes_its_own_connection_and_no_other() {
+        let work = async {
+            let core = core();
+            let whole = core.receive_budget.available();
+            let mut ended = Vec::new();
+            for number in 0..9 {
+                let (sender, receiver) = oneshot::channel();
+                let core = core.clone();
+                spawn(async move {
+                    core.isolate(async {
+                        connection(core.clone(), number % 3 == 1).await;
+                        sender.send(number);
+                    })
+                    .await;
+                });
+                ended.push(receiver);
+            }
+            let mut whole_ones = Vec::new();
+            for ended in ended {
+                whole_ones.extend(ended.await);
+            }
+            assert_eq!(whole_ones, [0, 2, 3, 5, 6, 8], "the others come to their end");
+            // The last task is about to end.
+            while core.shared.metrics.connections() > 0 {
+                yield_now().await;
+            }
+            assert_eq!(core.receive_budget.available(), whole, "what a panic held is given back");
+            let page = metrics::render(&core.shared, None);
+            assert!(page.contains("rhinobox_panics_total 3\n"), "{page}");
+        };
+        Sim::new(11, 1).run(|| work).done();
     }
 }

@@ -37,7 +37,7 @@ pub async fn answer(
         }
         _ => {}
     }
-    let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready() || shared.is_draining()) else {
+    let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready()) else {
         return Err(error::not_ready(shared.is_draining()).into());
     };
     // What the index shows to this request stays where it is until the request has ended.

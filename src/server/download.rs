@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::conn::{Conn, Gone, Trouble};
+use super::conn::{Conn, Gone, Trouble, no_memory};
 use super::error::unreadable;
 use crate::base::digest::Digest;
 use crate::http::conditional::{self, Selected, Verdict};
@@ -73,8 +73,12 @@ pub async fn file(
     };
     // The first bytes are verified before the head promises them.
     let wants_body = head.method != Method::Head && size > 0;
-    let memory =
-        if wants_body && matches!(source, Source::Large { .. }) { Some(reserve(conn).await?) } else { None };
+    let need = match source {
+        Source::Large { .. } => ANSWER_BYTES_MAX,
+        // What is small is read whole.
+        Source::Inline(_, len) => usize::try_from(len).unwrap_or(ANSWER_BYTES_MAX),
+    };
+    let memory = if wants_body { Some(reserve(conn, need).await?) } else { None };
     let first = if wants_body {
         let first = source.read(ingest, part.start).await;
         Some(first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?)
@@ -98,19 +102,18 @@ pub async fn file(
     Ok(persistence)
 }
 
-/// Reserves the memory that sending a big content takes. Waits for it holding nothing.
+/// Reserves the memory that sending a content takes. Waits for it holding nothing.
 ///
 /// # Errors
 /// 503 if there is none for a second.
-async fn reserve(conn: &Conn) -> Result<Permit, HttpError> {
+async fn reserve(conn: &Conn, bytes: usize) -> Result<Permit, HttpError> {
     let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
     loop {
-        if let Some(permit) = conn.core.send_budget.try_acquire(ANSWER_BYTES_MAX) {
+        if let Some(permit) = conn.core.send_budget.try_acquire(bytes) {
             return Ok(permit);
         }
         if clock::now_ns() >= deadline_ns {
-            let message = "too many downloads at once for the memory given to them; try again in a second";
-            return Err(HttpError::new(Status::ServiceUnavailable, message).with(Extra::RetryAfter(1)));
+            return Err(no_memory("downloads"));
         }
         clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
     }

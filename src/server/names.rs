@@ -157,8 +157,11 @@ async fn read_json(conn: &mut Conn, body: &mut Body) -> Result<NewName, Trouble>
     if body.declared().is_some_and(|length| length > JSON_BODY_BYTES_MAX as u64) {
         return Err(too_large().into());
     }
+    body.reserve(conn).await?;
     let mut text = Vec::new();
-    while let Some(piece) = body.next(conn).await? {
+    loop {
+        body.make_room(conn, None, 2 * text.capacity()).await?;
+        let Some(piece) = body.next(conn).await? else { break };
         if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
             return Err(too_large().into());
         }

@@ -38,6 +38,12 @@ impl Lines {
         self.told
     }
 
+    /// Memory of the lines that wait.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.waiting.capacity()
+    }
+
     /// Makes the lines of what is settled, and sends what the client takes without waiting.
     ///
     /// # Errors

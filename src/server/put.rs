@@ -14,7 +14,7 @@ use crate::http::response::Persistence;
 use crate::ingest::Ingest;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Mode, Upload};
-use crate::limits::MIME_BYTES_MAX;
+use crate::limits::{BLOB_WRITE_BYTES_MIN, MIME_BYTES_MAX};
 use crate::media::name::Sent;
 use crate::runtime::clock;
 
@@ -62,7 +62,10 @@ pub async fn file(
     let declared = Declared { name: names[0].clone(), mime, digest: expected };
     let mut upload = Upload::new(ingest, Mode::AtEnd);
     upload.begin(declared, body.declared()).await.map_err(|error| refusal(&error))?;
-    while let Some(piece) = body.next(conn).await? {
+    upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
+    loop {
+        body.make_room(conn, Some(&mut upload), 0).await?;
+        let Some(piece) = body.next(conn).await? else { break };
         upload.data(piece).await.map_err(|error| refusal(&error))?;
     }
     let behind = agree(

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{self, Timing};
 use super::body::Body;
-use super::conn::{Conn, Trouble};
+use super::conn::{Conn, Trouble, no_memory};
 use super::error::{check_room, refusal};
 use super::ndjson::Lines;
 use crate::http::error::{HttpError, Status};
@@ -18,7 +18,8 @@ use crate::ingest::Ingest;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Mode, Terms, TermsBody, Upload};
 use crate::limits::{
-    CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, FIELD_BYTES_MAX, FIELDS_MAX, MIME_BYTES_MAX, PARTS_MAX,
+    BLOB_WRITE_BYTES_MIN, CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, FIELD_BYTES_MAX, FIELDS_MAX, MIME_BYTES_MAX,
+    PARTS_MAX,
 };
 use crate::runtime::clock;
 
@@ -63,6 +64,10 @@ pub async fn ingest_media(
         return Err(HttpError::bad_request("no files provided").into());
     };
     let terms: Terms = Arc::new(form.terms());
+    // Every record of the answer repeats the comment.
+    if names.len() > 1 && !body.try_reserve_more(conn, terms.comment.len() * names.len()) {
+        return Err(no_memory("uploads").into());
+    }
     let told = lines.as_ref().map_or(0, Lines::told);
     let outcomes = upload.finish(&terms).await;
     answer::count(conn, &outcomes);
@@ -165,6 +170,8 @@ impl Reading<'_> {
                         }
                         lines.tell(conn, upload, &self.names)?;
                     }
+                    let lines = self.lines.as_ref().map_or(0, Lines::held_bytes);
+                    body.make_room(conn, self.upload.as_mut(), lines).await?;
                     match body.next(conn).await? {
                         Some(piece) => self.parts.push(piece),
                         None => return Ok(self.parts.finish()?),
@@ -204,7 +211,9 @@ impl Reading<'_> {
                 Some(_) => Mode::AsStored(Arc::new(self.form.terms())),
                 None => Mode::AtEnd,
             };
-            Upload::new(self.ingest, mode)
+            let mut upload = Upload::new(self.ingest, mode);
+            upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
+            upload
         });
         upload.begin(declared, None).await.map_err(|error| refusal(&error))?;
         self.part = Part::File;

@@ -11,10 +11,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Store;
 use super::error::{CommitError, failed, is_no_space};
-use crate::base::crc::Seed;
+use crate::base::crc::{Crc, Seed};
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
-use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX};
+use crate::limits::{
+    BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES_MIN, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX,
+};
 use crate::runtime::buffer::{Buffer, Pool};
 use crate::runtime::core::spawn;
 use crate::runtime::disk::{Disk, File, Open};
@@ -88,7 +90,7 @@ impl Blobs {
     }
 }
 
-/// A big content on its way to its file: takes bytes in order, writes them in aligned chunks while more arrive.
+/// A content on its way to a file of its own: takes bytes in order, writes them in aligned pieces while more arrive.
 /// Dropped before [`BlobWriter::finish`] it removes its file.
 pub struct BlobWriter {
     store: std::sync::Arc<Store>,
@@ -96,16 +98,24 @@ pub struct BlobWriter {
     blob: BlobId,
     file: File,
     filling: Option<Buffer>,
+    /// Checksums of whole chunks, and of the one that a write may have ended in.
     chunk_crcs: Vec<u32>,
+    open_chunk: Option<Crc>,
     /// Bytes taken.
     len: u64,
-    /// Bytes of them on their way to the disk, or there. A whole number of chunks until the last.
+    /// Bytes of them on their way to the disk, or there. A whole number of blocks until the last.
     sent: u64,
-    in_flight: VecDeque<oneshot::Receiver<io::Result<()>>>,
+    in_flight: VecDeque<InFlight>,
     /// Until the directory is flushed: the outcome of that.
     named: Option<oneshot::Receiver<io::Result<()>>>,
     /// Removes the file unless the blob was finished.
     remove: Rc<RemoveOnDrop>,
+}
+
+/// A write on its way, and the memory it holds.
+struct InFlight {
+    capacity: usize,
+    outcome: oneshot::Receiver<io::Result<()>>,
 }
 
 /// What a finished blob's put-large record needs.
@@ -178,6 +188,7 @@ impl BlobWriter {
             file,
             filling: None,
             chunk_crcs: Vec::new(),
+            open_chunk: None,
             len: 0,
             sent: 0,
             in_flight: VecDeque::new(),
@@ -186,25 +197,64 @@ impl BlobWriter {
         })
     }
 
-    /// Takes in the next bytes. Waits when [`BLOB_WRITES_IN_FLIGHT`] writes are on their way. While `fast`, writes are of
-    /// [`BLOB_WRITE_BYTES`], else of one chunk.
+    /// The most memory that writing in pieces of `fill` bytes takes.
+    #[must_use]
+    pub const fn memory_at(fill: usize) -> usize {
+        (1 + writes_in_flight(fill)) * fill
+    }
+
+    /// Memory it holds now.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let filling = self.filling.as_ref().map_or(0, Buffer::capacity);
+        filling + self.in_flight.iter().map(|write| write.capacity).sum::<usize>()
+    }
+
+    /// Takes in the next bytes, to be written in pieces of `fill` bytes: a size class of the pool, which may change from
+    /// call to call. Waits when as many writes are on their way as may be.
     ///
     /// # Errors
     /// As [`BlobWriter::create`].
-    pub async fn write(&mut self, mut bytes: &[u8], fast: bool) -> Result<(), CommitError> {
-        let fill = if fast { BLOB_WRITE_BYTES } else { BLOB_CHUNK_BYTES };
+    pub async fn write(&mut self, mut bytes: &[u8], fill: usize) -> Result<(), CommitError> {
+        if self.filling.as_ref().is_some_and(|filling| filling.capacity() > fill) {
+            self.narrow(fill).await?;
+        }
         while !bytes.is_empty() {
             let buffer = self.filling.get_or_insert_with(|| self.pool.take(fill));
+            if buffer.len() == buffer.capacity() {
+                if buffer.capacity() < fill {
+                    // The client turned out to be fast: a larger write is worth the copy.
+                    let mut larger = self.pool.take(fill);
+                    larger.extend_from_slice(buffer.as_slice());
+                    *buffer = larger;
+                } else {
+                    self.send_filled().await?;
+                }
+                continue;
+            }
             let room = buffer.capacity() - buffer.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             buffer.extend_from_slice(now);
             self.len += now.len() as u64;
             bytes = later;
-            if buffer.len() == buffer.capacity() {
+            if buffer.len() == buffer.capacity() && buffer.capacity() >= BLOB_CHUNK_BYTES {
                 self.send_filled().await?;
             }
         }
         Ok(())
+    }
+
+    /// Gives up a buffer larger than `fill`: its whole blocks are written, the rest moves to a smaller one.
+    async fn narrow(&mut self, fill: usize) -> Result<(), CommitError> {
+        let Some(mut buffer) = self.filling.take() else { return Ok(()) };
+        let whole = buffer.len() / BLOCK_BYTES * BLOCK_BYTES;
+        if whole < buffer.len() {
+            let mut rest = self.pool.take(fill);
+            rest.extend_from_slice(&buffer.as_slice()[whole..]);
+            self.filling = Some(rest);
+        }
+        buffer.set_len(whole);
+        if whole > 0 { self.send(buffer).await } else { Ok(()) }
     }
 
     /// Writes what is left, flushes, and makes sure that the file's name is durable.
@@ -216,8 +266,9 @@ impl BlobWriter {
             self.send_filled().await?;
         }
         while let Some(write) = self.in_flight.pop_front() {
-            settle("write a blob", write).await?;
+            settle("write a blob", write.outcome).await?;
         }
+        self.chunk_crcs.extend(self.open_chunk.take().map(Crc::value));
         self.file.set_len(self.len).await.map_err(|error| failed("set a blob's length", &error))?;
         if self.store.options.durability.flushes() {
             self.file.sync_data().await.map_err(|error| failed("flush a blob", &error))?;
@@ -229,32 +280,61 @@ impl BlobWriter {
     }
 
     async fn send_filled(&mut self) -> Result<(), CommitError> {
-        let Some(mut buffer) = self.filling.take() else { return Ok(()) };
-        let offset = self.sent;
-        self.sent += buffer.len() as u64;
-        for chunk in buffer.as_slice().chunks(BLOB_CHUNK_BYTES) {
-            let at = self.chunk_crcs.len() as u64 * BLOB_CHUNK_BYTES as u64;
-            self.chunk_crcs.push(chunk_seed(self.blob, at).sum(chunk));
+        match self.filling.take() {
+            Some(buffer) => self.send(buffer).await,
+            None => Ok(()),
         }
+    }
+
+    /// Writes a buffer behind what was sent.
+    async fn send(&mut self, mut buffer: Buffer) -> Result<(), CommitError> {
+        let offset = self.sent;
+        self.sum(offset, buffer.as_slice());
+        self.sent += buffer.len() as u64;
         let padded = buffer.len().next_multiple_of(BLOCK_BYTES);
         let used = buffer.len();
         buffer.set_len(padded);
         buffer.as_mut_slice()[used..].fill(0);
-        while self.in_flight.len() >= BLOB_WRITES_IN_FLIGHT
+        let capacity = buffer.capacity();
+        while self.in_flight.len() >= writes_in_flight(capacity)
             && let Some(oldest) = self.in_flight.pop_front()
         {
-            settle("write a blob", oldest).await?;
+            settle("write a blob", oldest.outcome).await?;
         }
-        let (sender, receiver) = oneshot::channel();
+        let (sender, outcome) = oneshot::channel();
         let file = self.file.clone();
         // In a task of its own: the connection's task may end at any time, the kernel's write may not be dropped.
         spawn(async move {
             let (result, _buffer) = file.write_all_at(buffer, 0..padded, offset).await;
             sender.send(result);
         });
-        self.in_flight.push_back(receiver);
+        self.in_flight.push_back(InFlight { capacity, outcome });
         Ok(())
     }
+
+    /// Takes the bytes at `offset`, where the last call ended, into the chunks' checksums.
+    fn sum(&mut self, mut offset: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let chunk = self.chunk_crcs.len() as u64 * BLOB_CHUNK_BYTES as u64;
+            let within = usize::try_from(offset - chunk).expect("within a chunk");
+            let (now, later) = bytes.split_at((BLOB_CHUNK_BYTES - within).min(bytes.len()));
+            let mut crc = self.open_chunk.take().unwrap_or_else(|| chunk_seed(self.blob, chunk).begin());
+            crc.update(now);
+            if within + now.len() == BLOB_CHUNK_BYTES {
+                self.chunk_crcs.push(crc.value());
+            } else {
+                self.open_chunk = Some(crc);
+            }
+            offset += now.len() as u64;
+            bytes = later;
+        }
+    }
+}
+
+/// How many writes of this size are on their way while the next is filled. The smallest are those of slow clients,
+/// which hold as little as can be.
+const fn writes_in_flight(fill: usize) -> usize {
+    if fill <= BLOB_WRITE_BYTES_MIN { 1 } else { BLOB_WRITES_IN_FLIGHT }
 }
 
 async fn settle(doing: &str, outcome: oneshot::Receiver<io::Result<()>>) -> Result<(), CommitError> {

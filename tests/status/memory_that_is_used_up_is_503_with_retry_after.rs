@@ -5,9 +5,9 @@ use crate::support::{Client, Setup, random_bytes, request};
 #[test]
 fn uploads_beyond_the_memory_are_503_and_taken_when_it_is_free() {
     let daemon = Setup::new().flag("--buffer-mib", "16").flag("--cores", "1").start();
-    // Each of these holds its memory while the rest of its body is awaited.
+    // Each of these holds the least memory of an upload while the rest of its body is awaited.
     let mut holders: Vec<Client> = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..200 {
         let mut client = daemon.connect();
         client.send(&request("PUT", "/files/held.bin", &[("Content-Length", "2000000")], &[1; 1000]));
         holders.push(client);

@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     flags: Vec<OsString>,
     env: Vec<(String, OsString)>,
     descriptors: Option<u32>,
+    /// A program and its arguments that start the daemon in their way, and then are it.
+    through: Vec<OsString>,
 }
 
 impl Setup {
@@ -75,6 +77,7 @@ impl Setup {
             flags: Vec::new(),
             env: Vec::new(),
             descriptors: None,
+            through: Vec::new(),
         }
     }
 
@@ -115,11 +118,22 @@ impl Setup {
         self
     }
 
+    /// Has it started by this program.
+    pub(crate) fn through(mut self, command: &[&str]) -> Setup {
+        self.through = command.iter().map(OsString::from).collect();
+        self
+    }
+
     fn spawn(&self) -> (Child, Arc<Mutex<String>>) {
         let program = env!("CARGO_BIN_EXE_rhinobox");
-        let mut command = match self.descriptors {
-            None => Command::new(program),
-            Some(count) => {
+        let mut command = match (self.descriptors, self.through.split_first()) {
+            (None, None) => Command::new(program),
+            (None, Some((through, arguments))) => {
+                let mut command = Command::new(through);
+                command.args(arguments).arg(program);
+                command
+            }
+            (Some(count), _) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(format!("ulimit -n {count}; exec {program} \"$@\"")).arg("sh");
                 shell

@@ -70,6 +70,31 @@ impl SmallVolume {
     pub(crate) fn path(&self) -> &Path {
         &self.mounted
     }
+
+    /// Lets nothing be written until what is given is dropped; who writes waits. `None`, said in words, where it
+    /// cannot be done.
+    pub(crate) fn freeze(&self) -> Option<Frozen> {
+        let output = Command::new("fsfreeze").arg("-f").arg(&self.mounted).output();
+        match output {
+            Ok(output) if output.status.success() => Some(Frozen(self.mounted.clone())),
+            failed => {
+                println!("skipped: the volume cannot be frozen: {failed:?}");
+                None
+            }
+        }
+    }
+}
+
+/// A volume that nothing can be written to.
+pub(crate) struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let thawed = Command::new("fsfreeze").arg("-u").arg(&self.0).output();
+        if !thawed.is_ok_and(|output| output.status.success()) {
+            eprintln!("{} stays frozen", self.0.display());
+        }
+    }
 }
 
 impl Drop for SmallVolume {

@@ -272,6 +272,13 @@ async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng) -> Result<
     let mut pieces_left = 12;
     while !rest.is_empty() {
         pieces_left -= 1;
+        // As the daemon does when memory is short, and when the client's pace changes.
+        if rng.one_in(6) {
+            upload.set_write_bytes([16 << 10, 64 << 10, 256 << 10][rng.index(3)]);
+        }
+        if rng.one_in(12) {
+            upload.relieve().await?;
+        }
         let len = if pieces_left == 0 { rest.len() } else { 1 + rng.index(rest.len()) };
         upload.data(rest.split_to(len)).await?;
     }

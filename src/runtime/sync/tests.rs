@@ -143,3 +143,21 @@ fn asking_for_more_than_there_is_waits_for_all_of_it() {
     let Poll::Ready(permit) = probe(semaphore.acquire(100)).poll() else { panic!("all are free") };
     assert_eq!(permit.held(), 3);
 }
+
+#[test]
+fn a_permit_grows_while_the_rest_stays_and_nobody_waits() {
+    let semaphore = Semaphore::new(10);
+    let mut permit = semaphore.try_acquire(2).unwrap();
+    assert!(permit.try_grow(6, 4));
+    assert_eq!((permit.held(), semaphore.available()), (6, 4));
+    assert!(!permit.try_grow(7, 4), "the rest would be less than 4");
+    assert!(permit.try_grow(3, 100), "it has that already");
+    assert_eq!(permit.held(), 6);
+    let mut waiting = probe(semaphore.acquire(5));
+    assert!(waiting.poll().is_pending());
+    assert!(!permit.try_grow(7, 0), "not in front of one who waits");
+    permit.shrink(5);
+    assert!(waiting.poll().is_ready());
+    drop((waiting, permit));
+    assert_eq!((semaphore.available(), semaphore.total()), (10, 10));
+}

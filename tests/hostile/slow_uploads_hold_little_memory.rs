@@ -1,0 +1,72 @@
+//! An upload holds what its pace needs: a thousand that trickle are no reason to refuse anybody.
+
+use std::time::Duration;
+
+use super::crowd::{crowd, good_client, good_client_for, many_descriptors};
+use crate::support::disk::blobs;
+use crate::support::{Daemon, Form, Setup, random_bytes, request, sha256};
+
+/// The request of a slow client: raw bodies and forms, below and above what is kept in memory.
+fn slow_request(number: usize) -> (Vec<u8>, Vec<u8>) {
+    let content = random_bytes(number as u64, [2_000_000, 200_000, 100_000][number % 3]);
+    let request = match number % 2 {
+        0 => request("PUT", "/files/slow.bin", &[], &content),
+        _ => Form::of("slow.bin", &content).request(&[]),
+    };
+    (request, content)
+}
+
+#[test]
+fn a_thousand_trickling_uploads_leave_a_good_client_served() {
+    many_descriptors();
+    let daemon = Daemon::start();
+    let requests: Vec<_> = (0..6).map(|number| slow_request(number).0).collect();
+    let mut slow = crowd(&daemon, 1_000, |number| requests[number % 6][..1_000].to_vec());
+    let mut sent = 1_000;
+    for _ in 0..10 {
+        for (number, client) in slow.iter_mut().enumerate() {
+            client.send(&requests[number % 6][sent..sent + 300]);
+        }
+        sent += 300;
+        let (turns, slowest) = good_client_for(&daemon, Duration::from_millis(100));
+        println!("{turns} turns of a good client, the slowest {slowest:.0?}");
+    }
+    assert!(daemon.metric("rhinobox_connections") > 1_000.0, "the slow ones are still there");
+    let resident = daemon.metric("rhinobox_resident_bytes");
+    println!("{:.0} MB resident", resident / 1e6);
+    drop(slow);
+    daemon.wait_for_metric("rhinobox_queue_depth", 0.0);
+    good_client(&daemon);
+}
+
+#[test]
+fn what_outgrows_the_memory_is_stored_from_a_file_and_comes_back_as_it_was() {
+    // Memory for 192 uploads at the least, and far too little to keep as many small files until they are whole.
+    let daemon = Setup::new().flag("--cores", "1").flag("--buffer-mib", "24").start();
+    let requests: Vec<_> = (0..100).map(slow_request).collect();
+    let mut slow = crowd(&daemon, requests.len(), |_| Vec::new());
+    let longest = requests.iter().map(|(request, _)| request.len()).max().expect("there are some");
+    let mut at = 0;
+    // Several paces in one body: pieces of 5 KB, then of 60 KB.
+    while at < longest {
+        let step = if at < 150_000 { 5_000 } else { 60_000 };
+        for (client, (request, _)) in slow.iter_mut().zip(&requests) {
+            client.send(&request[at.min(request.len())..(at + step).min(request.len())]);
+        }
+        at += step;
+    }
+    for (client, (_, content)) in slow.iter_mut().zip(&requests) {
+        let response = client.response();
+        assert!(matches!(response.status, 200 | 201), "{} {}", response.status, response.text());
+        assert_eq!(daemon.content(&sha256(content)), *content);
+    }
+    let big = requests.iter().filter(|(_, content)| content.len() > 256 << 10).count();
+    let files = blobs(daemon.data()).len();
+    assert!(files > big, "{files} files for {big} big contents: no small one went to a file");
+    println!("{} of {} small contents went to files", files - big, requests.len() - big);
+    let daemon = daemon.restart();
+    for (_, content) in &requests {
+        assert_eq!(daemon.content(&sha256(content)), *content);
+    }
+    good_client(&daemon);
+}
