@@ -274,6 +274,7 @@ impl Compactor {
         let surveyed = store.clone();
         let live = helper::run(move || live_bytes(&surveyed.index)).await;
         let mut candidates: Vec<(u64, Arc<Segment>)> = Vec::new();
+        let last_of_lanes = store.segments.last_of_lanes();
         let (mut used, mut alive) = (0, 0);
         let mut waiting = false;
         for segment in store.segments.sealed() {
@@ -282,7 +283,7 @@ impl Compactor {
             alive += bytes.min(segment.bytes());
             if !store.epochs.have_passed(segment.sealed_at()) {
                 waiting = true;
-            } else if !store.segments.is_last_of_its_lane(&segment)
+            } else if last_of_lanes.get(&segment.lane) != Some(&segment.id)
                 && !self.unfit.borrow().contains(&segment.id)
                 && !segment.is_emptied()
                 && self.measured.borrow().get(&segment.id).is_none_or(|then| bytes * 10 < then * 9)

@@ -167,8 +167,7 @@ impl Scrubber {
         while !self.stopping.get() {
             match progress.next {
                 Step::SegmentsAfter(id) => {
-                    let next = self.store.segments.sealed().into_iter().find(|segment| segment.id > id);
-                    progress.next = match next {
+                    progress.next = match self.store.segments.sealed_after(id) {
                         Some(segment) => {
                             if !self.segment(&segment).await {
                                 break;

@@ -3,8 +3,9 @@
 //! Always: a segment that is still written to is read past the page cache (a buffered read would leave
 //! stale zeros there); a sealed one may be read through it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -68,6 +69,10 @@ pub struct Segment {
 }
 
 impl Segment {
+    fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
     /// Bytes up to its end, once it is sealed.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -96,7 +101,7 @@ impl Segment {
 pub struct Segments {
     disk: Disk,
     direct: bool,
-    known: RwLock<HashMap<SegmentId, Arc<Segment>>>,
+    known: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     open: Mutex<OpenFiles>,
 }
 
@@ -153,21 +158,27 @@ impl Segments {
         open.order.retain(|(segment, _)| *segment != id);
     }
 
-    /// Those to which nothing will be written any more.
+    /// Those to which nothing will be written any more, by number.
     #[must_use]
     pub fn sealed(&self) -> Vec<Arc<Segment>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut sealed: Vec<_> =
-            known.values().filter(|segment| segment.sealed.load(Ordering::Acquire)).cloned().collect();
-        sealed.sort_by_key(|segment| segment.id);
-        sealed
+        known.values().filter(|segment| segment.is_sealed()).cloned().collect()
     }
 
-    /// Whether it is the last of its lane, as far as one was opened.
+    /// The first of them behind this number.
     #[must_use]
-    pub fn is_last_of_its_lane(&self, segment: &Segment) -> bool {
+    pub fn sealed_after(&self, id: SegmentId) -> Option<Arc<Segment>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        !known.values().any(|other| other.lane == segment.lane && other.id > segment.id)
+        let behind = (Bound::Excluded(id), Bound::Unbounded);
+        known.range(behind).map(|(_, segment)| segment).find(|segment| segment.is_sealed()).cloned()
+    }
+
+    /// The last segment of every lane.
+    #[must_use]
+    pub fn last_of_lanes(&self) -> HashMap<LaneId, SegmentId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        // In the order of their numbers, which grow within a lane.
+        known.values().map(|segment| (segment.lane, segment.id)).collect()
     }
 
     /// Whether a segment's header names this one as the one before it.
@@ -188,7 +199,7 @@ impl Segments {
     /// # Errors
     /// What opening it gave.
     pub async fn file(&self, segment: &Segment) -> io::Result<File> {
-        let direct = self.direct && !segment.sealed.load(Ordering::Acquire);
+        let direct = self.direct && !segment.is_sealed();
         let key = (segment.id, direct);
         if let Some(file) = self.lock_open().files.get(&key) {
             return Ok(file.clone());
