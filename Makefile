@@ -14,6 +14,8 @@ ARGS ?=
 SEEDS ?= 20000
 # For `make fuzz`.
 SECONDS ?= 600
+# For `make mutants`: names of tests/mutants/NAME.patch; none is all of them.
+MUTANTS ?=
 # Where scripts/setup-tests.sh leaves a python3 that has `requests`.
 TEST_TOOLS := $(abspath $(TARGET))/test-tools
 
@@ -88,6 +90,10 @@ bench: | toolchain ## Measure a release daemon over loopback and print one table
 .PHONY: soak
 soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=20000)
 	RHINOBOX_SOAK_SEEDS=$(SEEDS) $(CARGO) test --release --test crash_safety -- --nocapture
+
+.PHONY: mutants
+mutants: | toolchain ## Break the program on purpose, one way after the other, and expect the tests to notice (MUTANTS="NAME...")
+	scripts/mutants.sh "$(TARGET)" $(MUTANTS)
 
 .PHONY: clean
 clean: ## Remove everything that was built (never ./data)

@@ -2,9 +2,11 @@
 # Gets what the tests need beyond Rust, and only what is missing: `setup-tests.sh [TARGET]`.
 #
 #   curl, python3 with requests   clients that people really use
-#   mkfs.ext4, fsfreeze           a small volume that can be filled up, and stopped
+#   mkfs.ext4, mkfs.xfs           volumes that can be filled up, and whose power can be cut
+#   fsfreeze                      a volume that stops
 #   strace                        a start that takes long
 #   slowhttptest                  clients that are slow on purpose
+#   nbdkit, nbdfuse               a disk with a volatile write cache
 #
 # Debian packages are installed when this runs as root; what could not be had is said in a sentence. The python with
 # `requests` is left as TARGET/test-tools/python3, which `make test` puts first on the PATH.
@@ -24,6 +26,10 @@ has mkfs.ext4 || packages+=(e2fsprogs)
 has fsfreeze || packages+=(util-linux)
 has strace || packages+=(strace)
 has slowhttptest || packages+=(slowhttptest)
+has mkfs.xfs || packages+=(xfsprogs)
+has nbdkit || packages+=(nbdkit)
+has nbdfuse || packages+=(libnbd-bin)
+has fusermount3 || packages+=(fuse3)
 
 # The first python that has requests.
 find_python() {
@@ -66,10 +72,11 @@ else
 fi
 
 missing=()
-for tool in curl python3 mkfs.ext4 fsfreeze strace slowhttptest; do
+for tool in curl python3 mkfs.ext4 mkfs.xfs fsfreeze strace slowhttptest nbdkit nbdfuse; do
     has "$tool" || missing+=("$tool")
 done
 find_python >/dev/null || missing+=("the python package requests")
+[ "$(id -u)" = 0 ] || missing+=("root, to mount volumes")
 if [ "${#missing[@]}" -gt 0 ]; then
     printf -v list '%s, ' "${missing[@]}"
     say "missing: ${list%, }; the tests that need them are skipped, and say so"

@@ -95,6 +95,9 @@ pub const INDEX_SHARDS: usize = 128;
 pub const OPEN_SEGMENTS_MAX: usize = 512;
 /// Blob files held open for reading.
 pub const OPEN_BLOBS_MAX: usize = 128;
+/// Of the process's descriptors at most this share (1/n) is held open for readers of segments, and as much for readers
+/// of blobs: where descriptors are few, connections and what is being written need them.
+pub const OPEN_FILES_SHARE: usize = 16;
 
 const _: () = assert!(APPEND_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(2 * INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);

@@ -102,13 +102,23 @@ pub fn cpu_time() -> (Duration, Duration) {
     (duration(usage.ru_utime), duration(usage.ru_stime))
 }
 
-/// Raises the limit on open files to the most this process may set; gives the limit that holds then.
-pub fn raise_nofile_limit() -> io::Result<u64> {
+/// The limit on open files.
+pub fn nofile_limit() -> io::Result<u64> {
+    read_nofile_limit().map(|limit| limit.rlim_cur)
+}
+
+fn read_nofile_limit() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live limit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    Ok(limit)
+}
+
+/// Raises the limit on open files to the most this process may set; gives the limit that holds then.
+pub fn raise_nofile_limit() -> io::Result<u64> {
+    let mut limit = read_nofile_limit()?;
     if limit.rlim_cur < limit.rlim_max {
         limit.rlim_cur = limit.rlim_max;
         // SAFETY: as above.

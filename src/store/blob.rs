@@ -14,9 +14,7 @@ use super::error::{CommitError, failed, is_no_space};
 use crate::base::crc::{Crc, Seed};
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
-use crate::limits::{
-    BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES_MIN, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES, OPEN_BLOBS_MAX,
-};
+use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES_MIN, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES};
 use crate::runtime::buffer::{Buffer, Pool};
 use crate::runtime::core::spawn;
 use crate::runtime::disk::{Disk, File, Open};
@@ -54,12 +52,18 @@ pub fn chunk_seed(blob: BlobId, offset: u64) -> Seed {
 }
 
 /// Open files of blobs that are read.
-#[derive(Default)]
 pub struct Blobs {
+    open_max: usize,
     open: Mutex<(HashMap<BlobId, File>, VecDeque<BlobId>)>,
 }
 
 impl Blobs {
+    /// None are open. At most so many are held open for readers.
+    #[must_use]
+    pub fn new(open_max: usize) -> Blobs {
+        Blobs { open_max, open: Mutex::default() }
+    }
+
     /// The blob is deleted: its file is not kept open.
     pub(super) fn forget(&self, blob: BlobId) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +85,7 @@ impl Blobs {
         if open.0.insert(blob, file.clone()).is_none() {
             open.1.push_back(blob);
         }
-        if open.1.len() > OPEN_BLOBS_MAX
+        if open.1.len() > self.open_max
             && let Some(oldest) = open.1.pop_front()
         {
             open.0.remove(&oldest);

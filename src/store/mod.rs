@@ -34,10 +34,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
 use crate::base::units::align_down;
-use crate::limits::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE};
+use crate::limits::{
+    BLOCK_BYTES, OPEN_BLOBS_MAX, OPEN_FILES_SHARE, OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    SEGMENT_VOLUME_SHARE,
+};
 use crate::runtime;
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::{Disk, Space};
+use crate::runtime::process;
 
 pub use compaction::Compactor;
 pub use dir::Identity;
@@ -235,13 +239,16 @@ impl Store {
     }
 
     fn new(disk: Disk, id: StoreId, options: Options, direct: bool, room: Space) -> Store {
+        let descriptors =
+            process::nofile_limit().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let files_share = descriptors / OPEN_FILES_SHARE;
         Store {
             id,
             options,
             index: index::Index::new(),
             stats: Stats::default(),
-            segments: segment::Segments::new(disk.clone(), direct),
-            blobs: blob::Blobs::default(),
+            segments: segment::Segments::new(disk.clone(), direct, OPEN_SEGMENTS_MAX.min(files_share)),
+            blobs: blob::Blobs::new(OPEN_BLOBS_MAX.min(files_share)),
             space: space::Gauge::new(room, 2 * options.segment_bytes),
             epochs: epoch::Epochs::default(),
             graveyard: compaction::Graveyard::default(),

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::format::SegmentHeader;
 use crate::base::crc::Seed;
 use crate::base::ids::{LaneId, Lsn, SegmentId};
-use crate::limits::OPEN_SEGMENTS_MAX;
 use crate::runtime::disk::{Disk, File, Open};
 
 /// The directory of segments.
@@ -101,6 +100,7 @@ impl Segment {
 pub struct Segments {
     disk: Disk,
     direct: bool,
+    open_max: usize,
     known: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     open: Mutex<OpenFiles>,
 }
@@ -113,10 +113,11 @@ struct OpenFiles {
 }
 
 impl Segments {
-    /// No segments yet. `direct` says whether direct I/O works on this disk.
+    /// No segments yet. `direct` says whether direct I/O works on this disk, `open_max` how many files are held open
+    /// for readers.
     #[must_use]
-    pub fn new(disk: Disk, direct: bool) -> Segments {
-        Segments { disk, direct, known: RwLock::default(), open: Mutex::default() }
+    pub fn new(disk: Disk, direct: bool, open_max: usize) -> Segments {
+        Segments { disk, direct, open_max, known: RwLock::default(), open: Mutex::default() }
     }
 
     /// Makes a segment known to readers. `sealed` is its end, if nothing will be written to it any more.
@@ -210,7 +211,7 @@ impl Segments {
         if open.files.insert(key, file.clone()).is_none() {
             open.order.push_back(key);
         }
-        if open.order.len() > OPEN_SEGMENTS_MAX
+        if open.order.len() > self.open_max
             && let Some(oldest) = open.order.pop_front()
         {
             open.files.remove(&oldest);

@@ -184,6 +184,36 @@ fn damage_of_any_batch_leaves_all_others_served_and_nothing_is_cut() {
     }
 }
 
+#[test]
+fn a_record_where_another_belongs_is_damage_and_taken_for_neither() {
+    for sealed in [true, false] {
+        let victim = victim(sealed);
+        let bytes = victim.disk.contents(&victim.path).expect("its segment");
+        // File 3 is a blob and has batches of another form; the last may be a tail.
+        for (from, to) in [(0, 1), (1, 0), (1, 2), (4, 2), (2, 4)] {
+            let batch_of =
+                |file: usize| victim.batches.iter().find(|batch| batch.file == file).expect("it has one");
+            for record in 0..2 {
+                // Misdirected: a whole record of the same life of the same segment, as long as the one it replaces.
+                let (from_batch, to_batch) = (batch_of(from), batch_of(to));
+                let (source, target) = (from_batch.entries[record], to_batch.entries[record]);
+                assert_eq!((source.offset, source.len), (target.offset, target.len));
+                let start =
+                    usize::try_from(from_batch.start).expect("a small number") + source.offset as usize;
+                let disk = victim.disk.power_cut(0);
+                let at = to_batch.start + u64::from(target.offset);
+                disk.overwrite(&victim.path, at, &bytes[start..start + source.len as usize])
+                    .expect("it is there");
+                let (served, damage) = served(1, &disk);
+                let others: Vec<usize> = (0..FILES).filter(|file| *file != to).collect();
+                let what =
+                    format!("sealed: {sealed}, record {record} of file {from} where file {to}'s belongs");
+                assert_eq!((served, damage > 0), (others, true), "{what}");
+            }
+        }
+    }
+}
+
 /// Sends the damaged file again.
 fn heal(seed: u64, disk: &SimDisk, file: usize, what: &str) {
     let ledger = Ledger::shared();

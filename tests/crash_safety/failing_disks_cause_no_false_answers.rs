@@ -7,7 +7,8 @@ use std::time::Duration;
 use rhinobox::ingest::FileError;
 use rhinobox::runtime::clock;
 use rhinobox::runtime::sim::{Failure, Fault, Op, Outcome, Rng, Sim, SimDisk};
-use rhinobox::store::FlushMethod;
+use rhinobox::store::index::Location;
+use rhinobox::store::{FlushMethod, segment};
 
 use crate::sim_store::{
     INLINE_BYTES_MAX, Ledger, Machine, Request, Shared, ToSend, content, each_seed, lock, look,
@@ -132,11 +133,19 @@ fn a_batch_that_finds_no_space_fails_alone_and_its_place_is_not_used_again() {
             .run(|| async {
                 let (machine, _) = start(&disk, 1, &ledger).await.expect("a fresh store opens");
                 assert!(machine.upload(0, file("a")).await[0].is_ok());
-                disk.set_faults(Fault::nth(1, Failure::Enospc).on(Op::Write).below(&open_segment(&disk)));
+                let used = open_segment(&disk);
+                disk.set_faults(Fault::nth(1, Failure::Enospc).on(Op::Write).below(&used));
                 let outcome = machine.upload(0, file("b")).await.remove(0);
                 assert_eq!(outcome.unwrap_err(), FileError::NoSpace);
-                let outcome = machine.upload(0, file("b")).await.remove(0);
-                assert!(!outcome.expect("there is space again").duplicate);
+                let named = machine.upload(0, file("b")).await.remove(0).expect("there is space again");
+                assert!(!named.duplicate);
+                let stored = machine.store.index.content(&named.digest).expect("it was answered").location;
+                let Location::Inline { segment, .. } = stored else { panic!("it is small") };
+                assert_ne!(
+                    segment::path(segment),
+                    used,
+                    "seed {seed}: the segment went on behind a failed write"
+                );
             })
             .done();
         for cut in 0..10 {

@@ -1,7 +1,6 @@
 //! SIGKILL at any moment under mixed load: what was answered is there, byte-exact and listed once; what was not is
 //! absent or whole. `RHINOBOX_KILLS=1000` for more than the usual 30, `RHINOBOX_SEED` for the same again.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,11 +42,7 @@ fn kills_under_load_lose_nothing() {
         daemon.serves();
         let names = daemon.metric("rhinobox_names");
         let setup = daemon.stop();
-        let verify = Command::new(env!("CARGO_BIN_EXE_rhinobox")).arg("verify").arg(setup.data()).output();
-        let verify = verify.expect("it runs");
-        let said =
-            String::from_utf8_lossy(&verify.stdout).into_owned() + &String::from_utf8_lossy(&verify.stderr);
-        assert_eq!(verify.status.code(), Some(0), "{said}");
+        setup.verifies();
         // The sweep at the start left no file that no record names.
         let daemon = setup.start();
         assert_eq!(daemon.metric("rhinobox_names"), names);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::disk::SmallVolume;
+use crate::support::volume::{FileSystem, Volume};
 use crate::support::{Daemon, Folder, Form, Ledger, Setup, random_bytes, sha256};
 
 fn fill(daemon: &Daemon, ledger: &Ledger, size: usize, from: u64) -> u64 {
@@ -27,7 +27,7 @@ fn fill(daemon: &Daemon, ledger: &Ledger, size: usize, from: u64) -> u64 {
 #[test]
 fn a_full_disk_refuses_uploads_keeps_all_and_recovers() {
     let folder = Folder::new();
-    let Some(volume) = SmallVolume::new(folder.path(), 64, &[]) else { return };
+    let Some(volume) = Volume::new(folder.path(), FileSystem::Ext4, 64, &[]) else { return };
     // Space that somebody else holds, to be given back later.
     let ballast = volume.path().join("ballast");
     fs::write(&ballast, vec![1; 16 << 20]).expect("the ballast fits");
@@ -65,7 +65,7 @@ fn a_full_disk_refuses_uploads_keeps_all_and_recovers() {
 #[test]
 fn a_volume_without_inodes_is_507_and_small_files_are_read() {
     let folder = Folder::new();
-    let Some(volume) = SmallVolume::new(folder.path(), 64, &["-N", "400"]) else { return };
+    let Some(volume) = Volume::new(folder.path(), FileSystem::Ext4, 64, &["-N", "400"]) else { return };
     let setup = Setup::new().data_dir(&volume.path().join("data")).flag("--cores", "1");
     let daemon = setup.start();
     let ledger = Ledger::default();

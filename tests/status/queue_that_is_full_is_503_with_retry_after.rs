@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::disk::SmallVolume;
+use crate::support::volume::{FileSystem, Volume};
 use crate::support::{Folder, Form, Setup, random_bytes, sha256};
 
 const CONNECTIONS: usize = 14;
@@ -24,7 +24,7 @@ fn batch(connection: usize) -> Form {
 #[test]
 fn a_stalled_disk_fills_the_queue_and_what_is_in_it_is_stored_when_it_goes_on() {
     let folder = Folder::new();
-    let Some(volume) = SmallVolume::new(folder.path(), 256, &[]) else { return };
+    let Some(volume) = Volume::new(folder.path(), FileSystem::Ext4, 256, &[]) else { return };
     let daemon = Setup::new().data_dir(&volume.path().join("data")).flag("--cores", "2").start();
     daemon.serves();
     let Some(frozen) = volume.freeze() else { return };

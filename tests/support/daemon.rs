@@ -60,7 +60,7 @@ pub(crate) struct Setup {
     addr: Option<OsString>,
     flags: Vec<OsString>,
     env: Vec<(String, OsString)>,
-    descriptors: Option<u32>,
+    shell: Option<String>,
     /// A program and its arguments that start the daemon in their way, and then are it.
     through: Vec<OsString>,
 }
@@ -76,7 +76,7 @@ impl Setup {
             addr: Some("127.0.0.1:0".into()),
             flags: Vec::new(),
             env: Vec::new(),
-            descriptors: None,
+            shell: None,
             through: Vec::new(),
         }
     }
@@ -113,8 +113,13 @@ impl Setup {
     }
 
     /// Gives it no more than this many descriptors.
-    pub(crate) fn descriptors(mut self, count: u32) -> Setup {
-        self.descriptors = Some(count);
+    pub(crate) fn descriptors(self, count: u32) -> Setup {
+        self.after(&format!("ulimit -n {count}"))
+    }
+
+    /// Started by a shell that has run these commands: limits and ignored signals are inherited.
+    pub(crate) fn after(mut self, commands: &str) -> Setup {
+        self.shell = Some(commands.to_owned());
         self
     }
 
@@ -126,16 +131,16 @@ impl Setup {
 
     fn spawn(&self) -> (Child, Arc<Mutex<String>>) {
         let program = env!("CARGO_BIN_EXE_rhinobox");
-        let mut command = match (self.descriptors, self.through.split_first()) {
+        let mut command = match (&self.shell, self.through.split_first()) {
             (None, None) => Command::new(program),
             (None, Some((through, arguments))) => {
                 let mut command = Command::new(through);
                 command.args(arguments).arg(program);
                 command
             }
-            (Some(count), _) => {
+            (Some(commands), _) => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("ulimit -n {count}; exec {program} \"$@\"")).arg("sh");
+                shell.arg("-c").arg(format!("{commands}; exec {program} \"$@\"")).arg("sh");
                 shell
             }
         };
@@ -168,6 +173,15 @@ impl Setup {
     pub(crate) fn start_unready(&self) -> Daemon {
         let (child, said) = self.spawn();
         Daemon { setup: self.clone(), child: Mutex::new(child), said }
+    }
+
+    /// `rhinobox verify` finds no damage in what lies there. For while no daemon runs.
+    #[track_caller]
+    pub(crate) fn verifies(&self) {
+        let ran = Command::new(env!("CARGO_BIN_EXE_rhinobox")).arg("verify").arg(&self.data_dir).output();
+        let ran = ran.expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(0), "{said}");
     }
 
     /// Starts it where it should refuse; gives the exit code and what it said.
@@ -292,6 +306,14 @@ impl Daemon {
         self.child().kill().expect("it lives to be killed");
         let _killed = self.wait_for_exit();
         self.setup.clone()
+    }
+
+    /// SIGKILL, if it has not ended by itself: its exit code, `None` if it was killed, and all it said.
+    pub(crate) fn end(self) -> (Option<i32>, String) {
+        // It may have ended.
+        let _ended = self.child().kill();
+        let status = self.wait_for_exit();
+        (status.code(), self.said())
     }
 
     /// Stops it and starts it on the same folder.

@@ -1,8 +1,10 @@
 //! What was sent and what was answered: the oracle of every test that ends a daemon in mid-work.
 //!
-//! Answered means present, byte-exact and listed once. Sent and unanswered means absent or whole.
+//! Answered means present, byte-exact and listed once. Sent and unanswered means absent or whole; once it was served
+//! it stays.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::client::Client;
@@ -15,12 +17,15 @@ struct Sent {
     size: usize,
     /// The paths that were answered.
     paths: Vec<String>,
+    /// A check has seen it, answered or not.
+    served: bool,
 }
 
 /// The ledger. Shared by the connections of a test.
 #[derive(Default)]
 pub(crate) struct Ledger {
     by_hash: Mutex<HashMap<String, Sent>>,
+    refused: AtomicUsize,
 }
 
 impl Ledger {
@@ -30,7 +35,7 @@ impl Ledger {
 
     /// Before a content is sent. Its bytes are those of [`random_bytes`].
     pub(crate) fn sending(&self, hash: &str, seed: u64, size: usize) {
-        self.lock().entry(hash.to_owned()).or_insert(Sent { seed, size, paths: Vec::new() });
+        self.lock().entry(hash.to_owned()).or_insert(Sent { seed, size, paths: Vec::new(), served: false });
     }
 
     /// After its answer was read.
@@ -42,6 +47,15 @@ impl Ledger {
         }
     }
 
+    /// A content was refused, for the time being, in an answer.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refusals(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn answers(&self) -> usize {
         self.lock().values().filter(|sent| !sent.paths.is_empty()).count()
     }
@@ -50,11 +64,12 @@ impl Ledger {
         self.lock().len()
     }
 
-    /// Holds the daemon to it.
+    /// Holds the daemon to it. Uploads may go on meanwhile.
     pub(crate) fn check(&self, client: &mut Client) {
-        for (hash, sent) in self.lock().iter() {
+        let known = self.lock().clone();
+        for (hash, sent) in &known {
             let by_hash = client.get(&format!("/files/{hash}"));
-            if sent.paths.is_empty() && by_hash.status == 404 {
+            if sent.paths.is_empty() && !sent.served && by_hash.status == 404 {
                 continue;
             }
             assert_eq!(by_hash.status, 200, "{hash} was answered as {:?}: {}", sent.paths, by_hash.text());
@@ -69,6 +84,7 @@ impl Ledger {
                 let head = client.ask("HEAD", &format!("/{path}"), &[], b"").expect(200);
                 assert_eq!(head.field("ETag"), Some(format!("\"{hash}\"").as_str()), "{path}");
             }
+            self.lock().get_mut(hash).expect("what was sent stays known").served = true;
         }
     }
 }

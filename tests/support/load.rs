@@ -10,13 +10,36 @@ use super::form::Form;
 use super::ledger::Ledger;
 
 /// Runs `connections` uploads at a time until `stop`, or until the daemon answers no more. Answers other than
-/// success and 503 fail the test.
+/// success, 503 and 507 fail the test; of these two the ledger keeps count.
 pub(crate) fn run(address: SocketAddr, connections: u64, seed: u64, ledger: &Ledger, stop: &AtomicBool) {
     thread::scope(|scope| {
         for connection in 0..connections {
             scope.spawn(move || one(address, Random(seed ^ connection << 48), ledger, stop));
         }
     });
+}
+
+/// As [`run`]; connections that end, as they do behind a refusal, are made anew until `stop`.
+pub(crate) fn keep_running(
+    address: SocketAddr,
+    connections: u64,
+    seed: u64,
+    ledger: &Ledger,
+    stop: &AtomicBool,
+) {
+    let mut random = Random(seed);
+    while !stop.load(Ordering::Relaxed) {
+        run(address, connections, random.next(), ledger, stop);
+    }
+}
+
+/// Tells a load to stop when it goes out of scope: a test that fails while the load runs must not wait for it for ever.
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn one(address: SocketAddr, mut random: Random, ledger: &Ledger, stop: &AtomicBool) {
@@ -51,7 +74,7 @@ fn one(address: SocketAddr, mut random: Random, ledger: &Ledger, stop: &AtomicBo
                 let path = json["path"].as_str().or(json["stored"][0]["path"].as_str());
                 ledger.answered(&hash, path.expect("a path"));
             }
-            503 => {}
+            503 | 507 => ledger.refused(),
             status => panic!("{status}: {}", response.text()),
         }
         if response.closes() {

@@ -11,6 +11,7 @@ pub(crate) mod disk;
 pub(crate) mod form;
 pub(crate) mod ledger;
 pub(crate) mod load;
+pub(crate) mod volume;
 
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use self::{
