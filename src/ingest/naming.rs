@@ -182,16 +182,18 @@ impl Namings {
 async fn bind(ingest: &Ingest, path: &str, digest: &Digest, fingerprint: u64) -> Bind {
     let index = &ingest.index;
     let key = PathKey::new(NAMESPACE, path.as_bytes());
-    match index.bind(key, *digest, fingerprint) {
-        Bind::Different(place) => match ingest.store.read_name(&ingest.pool, place).await {
-            Ok(name) if name.digest == *digest => index.rebind(key, *digest, fingerprint),
-            Ok(_) => Bind::Different(place),
+    let mut bound = index.bind(key, *digest, fingerprint);
+    loop {
+        let Bind::Different(place) = bound else { return bound };
+        match ingest.store.read_name(&ingest.pool, place).await {
+            // Unless another name has taken its place while it was read.
+            Ok(name) if name.digest == *digest => bound = index.rebind(key, *digest, fingerprint, place),
+            Ok(_) => return Bind::Different(place),
             Err(error) => {
                 tracing::error!(path, %error, "a stored name cannot be read; a new one is made beside it");
-                Bind::Different(place)
+                return Bind::Different(place);
             }
-        },
-        bound => bound,
+        }
     }
 }
 

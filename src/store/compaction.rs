@@ -29,7 +29,7 @@ use super::index::{Index, Location, PathKey, Place};
 use super::lane::{Lane, LaneStart};
 use super::scan::{self, FoundBatch, SegmentHead};
 use super::segment::{self, Segment};
-use super::{Store, blob};
+use super::{Durability, Store, blob};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
@@ -39,7 +39,7 @@ use crate::limits::{
 use crate::runtime::buffer::Pool;
 use crate::runtime::core::spawn;
 use crate::runtime::sync::Notify;
-use crate::runtime::{clock, helper};
+use crate::runtime::{clock, fatal, helper};
 
 /// What a name's record takes, for choosing segments. What is copied in the end is measured.
 const NAME_BYTES_ESTIMATE: u64 = 256;
@@ -48,8 +48,8 @@ const PUT_BYTES_ESTIMATE: u64 = 112;
 
 /// Something that is freed once nobody is active who may use it.
 enum Grave {
-    /// A content that lost its last name, or never got one.
-    Content(Digest),
+    /// A content that lost its last name, or never got one, with the number of its death.
+    Content(Digest, Lsn),
     /// A note that a content was deleted.
     ContentNote(Digest, Lsn),
     /// A note that a path was deleted.
@@ -78,8 +78,9 @@ impl Graveyard {
     }
 
     /// A content has lost its last name.
-    pub(super) fn dying(&self, index: &Index, digest: Digest) {
-        self.add(index, Grave::Content(digest));
+    pub(super) fn dying(&self, digest: Digest, death: Lsn) {
+        // A later mark than those around it only lets these wait too.
+        self.lock().push_back((death, Grave::Content(digest, death)));
     }
 
     /// A content was deleted: names of lower numbers may still be on their way.
@@ -190,7 +191,7 @@ impl Compactor {
         let mut retired = Vec::new();
         for grave in self.store.graveyard.take_passed(&self.store) {
             match grave {
-                Grave::Content(digest) => self.bury(&digest).await,
+                Grave::Content(digest, death) => self.bury(&digest, death).await,
                 Grave::ContentNote(digest, lsn) => self.store.index.forget_deleted_content(&digest, lsn),
                 Grave::PathNote(key, lsn) => self.store.index.forget_deleted_path(key, lsn),
                 Grave::Segment(id) => retired.push(id),
@@ -201,8 +202,8 @@ impl Compactor {
         }
     }
 
-    /// Drops a content that died, if no upload has named it since, and its blob's file.
-    async fn bury(&self, digest: &Digest) {
+    /// Drops a content that died, if nobody has named or stored it since, and its blob's file.
+    async fn bury(&self, digest: &Digest, death: Lsn) {
         // Read while the record is sure to be there.
         let blob = match self.store.index.content(digest).map(|content| content.location) {
             Some(Location::Large { record, entry_len }) => {
@@ -216,7 +217,7 @@ impl Compactor {
             }
             _ => None,
         };
-        if self.store.index.bury(digest).is_none() {
+        if self.store.index.bury(digest, death).is_none() {
             return;
         }
         self.store.graveyard.garbage.fetch_add(1, Ordering::Relaxed);
@@ -229,6 +230,12 @@ impl Compactor {
     }
 
     async fn retire(&self, segments: Vec<SegmentId>) {
+        // With `os`, what replaced a record here may not be flushed yet, and what it replaced was.
+        if self.store.options.durability == Durability::Os
+            && let Err(error) = self.flush_open_segments().await
+        {
+            fatal::exit(fatal::Exit::CommitFailed, &format!("could not flush the open segments: {error}"));
+        }
         let record = |id: &SegmentId| NewRecord {
             lsn: self.store.index.draw_mark(),
             time: clock::wall(),
@@ -243,20 +250,31 @@ impl Compactor {
         }
         for id in segments {
             let bytes = self.store.segments.get(id).map_or(0, |segment| segment.bytes());
-            self.store.segments.remove(id);
             match self.store.disk.remove(&segment::path(id)).await {
                 Ok(()) => {
+                    self.store.segments.remove(id);
                     let stats = &self.store.compaction;
                     stats.segments.fetch_add(1, Ordering::Relaxed);
                     stats.freed_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
-                Err(error) => tracing::warn!(segment = %id, %error, "a retired segment could not be removed"),
+                Err(error) => {
+                    // It stays known, as its file does: what excuses its predecessor is still needed.
+                    tracing::warn!(segment = %id, %error, "a retired segment could not be removed; it is tried again");
+                    self.store.graveyard.add(&self.store.index, Grave::Segment(id));
+                }
             }
         }
         if let Err(error) = self.store.disk.sync_dir(segment::DIRECTORY).await {
             // The files may come back after a power cut. The retire records say that nothing needs them.
             tracing::warn!(%error, "the segments' directory could not be flushed");
         }
+    }
+
+    async fn flush_open_segments(&self) -> io::Result<()> {
+        for segment in self.store.segments.open() {
+            self.store.segments.file(&segment).await?.sync_data().await?;
+        }
+        Ok(())
     }
 
     /// Chooses segments, the deadest first, until what is left is within bounds of what lives, and compacts them.
@@ -268,8 +286,8 @@ impl Compactor {
         }
         // Contents without a name whose uploads have ended: all who are active began after their puts.
         let before = store.epochs.oldest().unwrap_or_else(|| store.index.draw_mark());
-        for digest in store.index.doom_nameless(before) {
-            store.graveyard.dying(&store.index, digest);
+        for (digest, death) in store.index.doom_nameless(before) {
+            store.graveyard.dying(digest, death);
         }
         let surveyed = store.clone();
         let live = helper::run(move || live_bytes(&surveyed.index)).await;
@@ -302,7 +320,7 @@ impl Compactor {
                 return;
             }
             match self.compact(&segment, live).await {
-                Ok(true) => used -= (segment.bytes() - live).min(used),
+                Ok(true) => used = used.saturating_sub(segment.bytes().saturating_sub(live)),
                 Ok(false) => {}
                 Err(Stop) => {
                     done = false;

@@ -48,20 +48,29 @@ impl Store {
         digest: &Digest,
     ) -> Result<bool, DeleteError> {
         let _active = lane.enter();
+        // A disk that cannot be read now is no reason to forget which names there are.
+        for place in self.index.names(digest) {
+            if let Err(error @ ReadError::Io(_)) = self.read_name(pool, place).await {
+                return Err(DeleteError::Read(error));
+            }
+        }
         let Some(lsn) = self.index.begin_delete_content(digest) else { return Ok(false) };
         let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteContent(*digest) };
         lane.append_freeing(vec![record]).await?;
         self.index.note_content_deleted(digest, lsn);
         for place in self.index.names(digest) {
-            match self.read_name(pool, place).await {
+            let death = match self.read_name(pool, place).await {
                 Ok(name) => {
                     let key = PathKey::new(NAMESPACE, name.path.as_bytes());
-                    if self.index.remove_name_before(key, digest, lsn) {
-                        self.graveyard.dying(&self.index, *digest);
-                    }
+                    self.index.remove_name_before(key, digest, lsn)
                 }
-                // Its path cannot be known: it goes on to answer that its copy is damaged, until the next start.
-                Err(error) => tracing::error!(%digest, %error, "a name of a deleted content cannot be read"),
+                Err(error) => {
+                    tracing::error!(%digest, %error, "a name of a deleted content cannot be read; it is gone too");
+                    self.index.remove_name_at(digest, place)
+                }
+            };
+            if let Some(death) = death {
+                self.graveyard.dying(*digest, death);
             }
         }
         self.graveyard.deleted_content(&self.index, *digest, lsn);
@@ -81,8 +90,8 @@ impl Store {
         lane.append_freeing(vec![record]).await?;
         self.index.note_path_deleted(key, lsn);
         // A path never changes its bytes while it means something: the name there is still of this content.
-        if self.index.remove_name_before(key, &name.digest, lsn) {
-            self.graveyard.dying(&self.index, name.digest);
+        if let Some(death) = self.index.remove_name_before(key, &name.digest, lsn) {
+            self.graveyard.dying(name.digest, death);
         }
         self.graveyard.deleted_path(&self.index, key, lsn);
         Ok(true)

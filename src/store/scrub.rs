@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::error::ReadError;
 use super::format::Body;
 use super::format::header::Predecessor;
-use super::index::Location;
+use super::index::{Content, Location};
 use super::lane::Lane;
 use super::scan::{self, SegmentHead, Window};
 use super::segment::{self, Segment};
 use super::{Store, blob};
 use crate::base::crc::Seed;
 use crate::base::digest::Digest;
-use crate::base::ids::{Lsn, SegmentId};
+use crate::base::ids::SegmentId;
 use crate::base::time::Wall;
 use crate::limits::{BLOB_CHUNK_BYTES, BLOCK_BYTES, FORMAT_FILE_BYTES_MAX, SCRUB_NOTE_MS, SCRUB_TICK_MS};
 use crate::runtime::buffer::Pool;
@@ -124,6 +125,14 @@ impl Progress {
     }
 }
 
+/// Why a content was not read to its end.
+enum Trouble {
+    /// What the index said of it, and what does not check.
+    Damage(Content, String),
+    /// The disk refused, for now.
+    Io(io::Error),
+}
+
 /// Runs on one core, in the background. `Rc`: it stays there.
 pub struct Scrubber {
     store: Arc<Store>,
@@ -212,8 +221,9 @@ impl Scrubber {
         match self.check_segment(segment).await {
             Ok(whole) => whole,
             Err(error) => {
-                if self.store.segments.get(segment.id).is_some() {
-                    self.found(&format!("segment {}: {error}", segment.id));
+                let damage = matches!(ReadError::from(error), ReadError::Damaged(_));
+                if damage && self.store.segments.get(segment.id).is_some_and(|now| !now.is_emptied()) {
+                    self.found(&format!("segment {} cannot be read", segment.id));
                 }
                 true
             }
@@ -224,7 +234,7 @@ impl Scrubber {
         let file = self.open(&segment::path(segment.id)).await?;
         let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await?;
         let SegmentHead::Open { header, seal, damage } = head else {
-            return Err(io::Error::other("its header cannot be read"));
+            return Err(io::ErrorKind::UnexpectedEof.into());
         };
         damage.iter().for_each(|damage| self.found(&damage.to_string()));
         let known =
@@ -267,34 +277,48 @@ impl Scrubber {
             match self.blob(&digest).await {
                 Ok(true) => {}
                 Ok(false) => return false,
-                Err((lsn, what)) => {
-                    self.found(&format!("content {digest}: {what}"));
-                    self.store.index.mark_damaged(&digest, lsn);
+                Err(Trouble::Damage(found, what)) => {
+                    // Unless it was stored anew, copied or deleted in the meantime.
+                    let now = self.store.index.content(&digest);
+                    if now.is_some_and(|now| now.location == found.location && now.first_name.is_some()) {
+                        self.found(&format!("content {digest}: {what}"));
+                        self.store.index.mark_damaged(&digest, found.lsn);
+                    }
+                }
+                Err(Trouble::Io(error)) => {
+                    tracing::warn!(%digest, %error, "a content could not be read again; the next cycle tries");
                 }
             }
         }
         true
     }
 
-    async fn blob(&self, digest: &Digest) -> Result<bool, (Lsn, String)> {
+    async fn blob(&self, digest: &Digest) -> Result<bool, Trouble> {
         // While it is read it is not deleted.
         let _active = self.lane.enter();
         let Some(content) = self.store.index.content(digest) else { return Ok(true) };
         let Location::Large { record, entry_len } = content.location else { return Ok(true) };
-        let words = |error: &dyn std::fmt::Display| (content.lsn, error.to_string());
-        let large =
-            self.store.read_large(&self.pool, record, entry_len).await.map_err(|error| words(&error))?;
-        let file = self.open(&blob::path(large.blob)).await.map_err(|error| words(&error))?;
+        if content.first_name.is_none() {
+            return Ok(true);
+        }
+        let trouble = |error: ReadError| match error {
+            ReadError::Damaged(what) => Trouble::Damage(content, what),
+            ReadError::Io(error) => Trouble::Io(error),
+        };
+        let large = self.store.read_large(&self.pool, record, entry_len).await.map_err(trouble)?;
+        let opened = self.open(&blob::path(large.blob)).await;
+        let file = opened.map_err(|error| trouble(ReadError::from(error)))?;
         for (index, crc) in large.chunk_crcs.iter().enumerate() {
             let offset = index as u64 * BLOB_CHUNK_BYTES as u64;
             let len = usize::try_from((large.len - offset).min(BLOB_CHUNK_BYTES as u64)).expect("a chunk");
             // Whole blocks, for direct I/O; the file ends within the last.
             let span = len.next_multiple_of(BLOCK_BYTES);
             let (result, buffer) = scan::read_up_to(&file, self.pool.take(span), span, offset).await;
-            result.map_err(|error| words(&error))?;
+            result.map_err(|error| trouble(ReadError::from(error)))?;
             let bytes = buffer.as_slice().get(..len).unwrap_or_default();
             if bytes.len() < len || blob::chunk_seed(large.blob, offset).sum(bytes) != *crc {
-                return Err((content.lsn, format!("blob {} at byte {offset} does not check", large.blob)));
+                let what = format!("blob {} at byte {offset} does not check", large.blob);
+                return Err(Trouble::Damage(content, what));
             }
             if !self.read(len as u64).await {
                 return Ok(false);

@@ -166,7 +166,14 @@ impl Segments {
         known.values().filter(|segment| segment.is_sealed()).cloned().collect()
     }
 
-    /// The first of them behind this number.
+    /// Those that are still written to.
+    #[must_use]
+    pub fn open(&self) -> Vec<Arc<Segment>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter(|segment| !segment.is_sealed()).cloned().collect()
+    }
+
+    /// The first of the sealed ones behind this number.
     #[must_use]
     pub fn sealed_after(&self, id: SegmentId) -> Option<Arc<Segment>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -248,7 +248,7 @@ pub(crate) async fn upload(ingest: &Ingest, request: &Request, ledger: &Shared) 
     let mut rng = Rng::new(request.seed);
     let mut given_up = None;
     for file in &request.files {
-        if let Err(error) = push_file(&mut upload, file, &mut rng).await {
+        if let Err(error) = push_file(&mut upload, file, &mut rng, request.seed != 0).await {
             given_up = Some(error);
             break;
         }
@@ -264,7 +264,7 @@ pub(crate) async fn upload(ingest: &Ingest, request: &Request, ledger: &Shared) 
     outcomes
 }
 
-async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng) -> Result<(), FileError> {
+async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng, varied: bool) -> Result<(), FileError> {
     let declared = Declared { name: file.name.clone(), mime: None, digest: None };
     let expected = (!rng.one_in(3)).then_some(file.content.len() as u64);
     upload.begin(declared, expected).await?;
@@ -272,11 +272,12 @@ async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng) -> Result<
     let mut pieces_left = 12;
     while !rest.is_empty() {
         pieces_left -= 1;
-        // As the daemon does when memory is short, and when the client's pace changes.
-        if rng.one_in(6) {
+        // As the daemon does when memory is short, and when the client's pace changes; not to a request without a seed.
+
+        if varied && rng.one_in(6) {
             upload.set_write_bytes([16 << 10, 64 << 10, 256 << 10][rng.index(3)]);
         }
-        if rng.one_in(12) {
+        if varied && rng.one_in(12) {
             upload.relieve().await?;
         }
         let len = if pieces_left == 0 { rest.len() } else { 1 + rng.index(rest.len()) };

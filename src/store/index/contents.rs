@@ -257,6 +257,9 @@ struct Shard {
     more_names: HashMap<Digest, Vec<Place>>,
     /// Deletes that a name on its way may not have seen: whichever has a lower number is gone.
     deleted: HashMap<Digest, Lsn>,
+    /// The contents that are dying, each with the number of its death: one that was named again and dies again has
+    /// another.
+    dying: HashMap<Digest, Lsn>,
     /// Claims in force.
     claims: HashTable<Claimed>,
     inline_bytes: u64,
@@ -268,6 +271,7 @@ impl Shard {
             entries: Table::new(secret),
             more_names: HashMap::new(),
             deleted: HashMap::new(),
+            dying: HashMap::new(),
             claims: HashTable::new(),
             inline_bytes: 0,
         }
@@ -306,9 +310,7 @@ impl Contents {
     }
 
     fn shard(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
-        // The table takes its bits from both ends of the hash, so the shard takes its own from the digest.
-        let number = usize::from(digest.0[8]) | usize::from(digest.0[9]) << 8;
-        self.shards[number % INDEX_SHARDS].lock().unwrap_or_else(poisoned)
+        self.shards[table::shard_of(self.hash(digest))].lock().unwrap_or_else(poisoned)
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Content> {
@@ -348,6 +350,7 @@ impl Contents {
             let old = if entry.is_placeholder() { 0 } else { inline_len(entry.location()) };
             shard.inline_bytes = shard.inline_bytes - old + inline_len(location);
             entry.set(lsn, location);
+            shard.dying.remove(&digest);
         }
         if release { shard.release(hash, &digest) } else { Vec::new() }
     }
@@ -363,7 +366,10 @@ impl Contents {
         }
         let entry =
             shard.entries.find_or_insert(hash, |entry| entry.digest == *digest, || Entry::new(*digest));
-        entry.len_and_flags &= !FLAG_DYING;
+        if entry.is_dying() {
+            entry.len_and_flags &= !FLAG_DYING;
+            shard.dying.remove(digest);
+        }
         match entry.first_name() {
             None => entry.set_first_name(Some(place)),
             first if first == replaced => entry.set_first_name(Some(place)),
@@ -378,12 +384,12 @@ impl Contents {
         true
     }
 
-    /// The name recorded at `place` is gone. Whether it was the last: the content is dying then.
-    pub(super) fn unlink(&self, digest: &Digest, place: Place) -> bool {
+    /// The name recorded at `place` is gone. If it was the last the content is dying: gives the number of its death.
+    pub(super) fn unlink(&self, digest: &Digest, place: Place, draw: impl FnOnce() -> Lsn) -> Option<Lsn> {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
         let shard = &mut *shard;
-        let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return false };
+        let entry = shard.entries.find_mut(hash, |entry| entry.digest == *digest)?;
         let mut more = shard.more_names.remove(digest).unwrap_or_default();
         if entry.first_name() == Some(place) {
             let next = if more.is_empty() { None } else { Some(more.remove(0)) };
@@ -392,13 +398,16 @@ impl Contents {
             more.retain(|name| *name != place);
         }
         let last = entry.first_name().is_none();
-        if last {
-            entry.len_and_flags |= FLAG_DYING;
-        }
         if !more.is_empty() {
             shard.more_names.insert(*digest, more);
         }
-        last
+        if !last || entry.is_dying() {
+            return None;
+        }
+        entry.len_and_flags |= FLAG_DYING;
+        let death = draw();
+        shard.dying.insert(*digest, death);
+        Some(death)
     }
 
     /// Draws the number of a delete, if there is anything to delete.
@@ -423,26 +432,34 @@ impl Contents {
         }
     }
 
-    /// Lets contents die that never got a name, and whose put is older than `before`; gives their digests.
-    pub(super) fn doom_nameless(&self, before: Lsn) -> Vec<Digest> {
+    /// Lets contents die that never got a name, and whose put is older than `before`; gives their digests
+    /// and the numbers of their deaths.
+    pub(super) fn doom_nameless(&self, before: Lsn, draw: impl Fn() -> Lsn) -> Vec<(Digest, Lsn)> {
         let mut doomed = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(poisoned);
-            for entry in shard.entries.iter_mut() {
+            let Shard { entries, dying, .. } = &mut *shard;
+            for entry in entries.iter_mut() {
                 let nameless = entry.first_name().is_none() && !entry.is_placeholder();
                 if nameless && !entry.is_dying() && entry.lsn < before.0 {
                     entry.len_and_flags |= FLAG_DYING;
-                    doomed.push(entry.digest);
+                    let death = draw();
+                    dying.insert(entry.digest, death);
+                    doomed.push((entry.digest, death));
                 }
             }
         }
         doomed
     }
 
-    /// Drops a content that is still dying, and says where it was.
-    pub(super) fn bury(&self, digest: &Digest) -> Option<Location> {
+    /// Drops a content that is still dying of this death, and says where it was.
+    pub(super) fn bury(&self, digest: &Digest, death: Lsn) -> Option<Location> {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
+        if shard.dying.get(digest) != Some(&death) {
+            return None;
+        }
+        shard.dying.remove(digest);
         let dead = |entry: &Entry| entry.digest == *digest && entry.is_dying();
         let entry = shard.entries.remove(hash, dead)?;
         if entry.is_placeholder() {
@@ -495,6 +512,7 @@ impl Contents {
                 named
             });
             shard.inline_bytes -= dropped_bytes;
+            shard.dying.clear();
         }
         large
     }

@@ -61,14 +61,14 @@ impl Handle {
     /// Asks to let `key` mean `digest`. See [`Bind`].
     #[must_use]
     pub fn bind(&self, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
-        paths::bind(self, key, digest, fingerprint, false)
+        paths::bind(self, key, digest, fingerprint, None)
     }
 
-    /// As [`Handle::bind`], after the caller has read the name that is there and found the same digest:
-    /// only the attributes change.
+    /// As [`Handle::bind`], after the caller has read the name at `place` and found the same digest: only the attributes
+    /// change. `Different` if another name, or a copy of it, is there by now.
     #[must_use]
-    pub fn rebind(&self, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
-        paths::bind(self, key, digest, fingerprint, true)
+    pub fn rebind(&self, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Bind {
+        paths::bind(self, key, digest, fingerprint, Some(place))
     }
 }
 
@@ -140,8 +140,8 @@ impl Index {
 
     /// See [`Handle::rebind`].
     #[must_use]
-    pub fn rebind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64) -> Bind {
-        self.handle().rebind(key, digest, fingerprint)
+    pub fn rebind(self: &Arc<Self>, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Bind {
+        self.handle().rebind(key, digest, fingerprint, place)
     }
 
     /// A keyed hash over a name's digest and attributes, to see cheaply whether a name is the same again.
@@ -160,11 +160,11 @@ impl Index {
         self.publish_name(key, lsn, place, digest, fingerprint, false);
     }
 
-    /// Replay: takes a name away if it is still the one recorded at `place`.
+    /// Replay: takes the name away that is recorded at `place`. The path may mean another content by now: the name is
+    /// unlinked from its own all the same.
     pub fn remove_name(&self, key: PathKey, place: Place, digest: &Digest) {
-        if self.paths.remove(key, place) {
-            self.contents.unlink(digest, place);
-        }
+        self.paths.remove(key, place);
+        let _dropped_with_all_nameless = self.unlink(digest, place);
     }
 
     /// Draws the number of a delete of this content with all its names; `None` if it has none.
@@ -189,12 +189,25 @@ impl Index {
         self.paths.note_deleted(key, lsn);
     }
 
-    /// Takes the name at `key`, which means `digest`, away if it is older than `before`. Whether it was the content's
-    /// last: then the content is dying, and is to be buried.
-    pub fn remove_name_before(&self, key: PathKey, digest: &Digest, before: Lsn) -> bool {
-        let mut last = false;
-        self.paths.remove_before(key, before, |place| last = self.contents.unlink(digest, place));
-        last
+    /// Takes the name at `key`, which means `digest`, away if it is older than `before`. If it was the content's last,
+    /// the content is dying, and is to be buried: gives the number of its death.
+    #[must_use]
+    pub fn remove_name_before(&self, key: PathKey, digest: &Digest, before: Lsn) -> Option<Lsn> {
+        let mut death = None;
+        self.paths.remove_before(key, before, |place| death = self.unlink(digest, place));
+        death
+    }
+
+    /// As [`Index::remove_name_before`], for the name recorded at `place`, whose path is not known. Looks at all paths.
+    #[must_use]
+    pub fn remove_name_at(&self, digest: &Digest, place: Place) -> Option<Lsn> {
+        let mut death = None;
+        self.paths.remove_place(place, || death = self.unlink(digest, place));
+        death
+    }
+
+    fn unlink(&self, digest: &Digest, place: Place) -> Option<Lsn> {
+        self.contents.unlink(digest, place, || self.draw_mark())
     }
 
     /// No name with a lower number is on its way any more: the notes of these deletes may go.
@@ -209,14 +222,14 @@ impl Index {
 
     /// Lets contents die that have no name and whose put is older than `before`: their uploads broke off.
     #[must_use]
-    pub fn doom_nameless(&self, before: Lsn) -> Vec<Digest> {
-        self.contents.doom_nameless(before)
+    pub fn doom_nameless(&self, before: Lsn) -> Vec<(Digest, Lsn)> {
+        self.contents.doom_nameless(before, || self.draw_mark())
     }
 
-    /// Drops a content that is still dying, and says where it was.
+    /// Drops a content that is still dying of this death, and says where it was.
     #[must_use]
-    pub fn bury(&self, digest: &Digest) -> Option<Location> {
-        self.contents.bury(digest)
+    pub fn bury(&self, digest: &Digest, death: Lsn) -> Option<Location> {
+        self.contents.bury(digest, death)
     }
 
     /// A content was copied: `to` takes the place of `from`, if that is still what is stored.

@@ -78,13 +78,20 @@ impl Drop for NameGuard {
     }
 }
 
-pub(super) fn bind(index: &Handle, key: PathKey, digest: Digest, fingerprint: u64, same: bool) -> Bind {
+/// `same` is where a name of the same content was read.
+pub(super) fn bind(
+    index: &Handle,
+    key: PathKey,
+    digest: Digest,
+    fingerprint: u64,
+    same: Option<Place>,
+) -> Bind {
     let mut shard = index.paths.shard(key);
     if let Some(entry) = shard.find(key) {
         if entry.fingerprint == fingerprint {
             return Bind::Same;
         }
-        if !same {
+        if same != Some(entry.place()) {
             return Bind::Different(entry.place());
         }
     }
@@ -174,8 +181,7 @@ impl Paths {
     }
 
     fn shard(&self, key: PathKey) -> MutexGuard<'_, Shard> {
-        let number = usize::try_from(key.0 >> 64 & 0xffff).expect("masked to 16 bits") % INDEX_SHARDS;
-        self.shards[number].lock().unwrap_or_else(poisoned)
+        self.shards[table::shard_of(mix(key.low(), self.secret))].lock().unwrap_or_else(poisoned)
     }
 
     pub(super) fn fingerprint(&self, digest: &Digest, attributes: &[u8]) -> u64 {
@@ -254,6 +260,19 @@ impl Paths {
         let gone = |entry: &Entry| entry.key == halves && entry.lsn < before.0;
         if let Some(entry) = shard.entries.remove(mix(key.low(), self.secret), gone) {
             removed(entry.place());
+        }
+    }
+
+    /// As [`Paths::remove_before`], for a name whose path is not known: looks at all of them.
+    pub(super) fn remove_place(&self, place: Place, removed: impl FnOnce()) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(poisoned);
+            let found = shard.entries.iter().find(|entry| entry.place() == place).map(|entry| entry.key);
+            let Some(key) = found else { continue };
+            let hash = mix(key[0], shard.secret);
+            if shard.entries.remove(hash, |entry| entry.key == key).is_some() {
+                return removed();
+            }
         }
     }
 

@@ -9,6 +9,8 @@
 //! Always: entries 0 to `len` - 1 are in use; each is named by exactly one slot; the slots from an entry's home to
 //! its own are all in use (linear probing, Knuth volume 3, section 6.4, algorithm L; removal by algorithm R).
 
+use crate::limits::INDEX_SHARDS;
+
 /// What a table needs to know of an entry.
 pub(super) trait Keyed {
     /// The hash of its key. It must use all 64 bits. `secret` is the table's.
@@ -237,6 +239,11 @@ impl<E: Keyed> Table<E> {
             self.slots[slot] = packed(number, hash);
         }
     }
+}
+
+/// The shard that a hash belongs to, by bits that a table does not use.
+pub(super) fn shard_of(hash: u64) -> usize {
+    usize::try_from(hash >> 48).expect("masked to 16 bits") % INDEX_SHARDS
 }
 
 /// A slot's bits. The tag is of the upper half of the hash, the home of the lower.

@@ -129,19 +129,20 @@ fn a_delete_takes_older_names_and_the_last_takes_the_content_unless_it_is_named_
     index.note_content_deleted(&content, deleted);
     early.publish(place(3));
     assert_eq!(index.path(key("c")), None, "deleted before it was there");
-    assert!(!index.remove_name_before(key("a"), &content, deleted));
-    assert!(index.remove_name_before(key("b"), &content, deleted), "the last one");
+    assert_eq!(index.remove_name_before(key("a"), &content, deleted), None);
+    let death = index.remove_name_before(key("b"), &content, deleted).expect("the last one");
     assert!(matches!(index.claim(content), Claim::Fresh(_)), "who sends it again stores it anew");
     assert!(index.begin_delete_content(&content).is_none());
     late.publish(place(4));
-    assert_eq!(index.bury(&content), None, "it was named in time");
+    assert_eq!(index.bury(&content, death), None, "it was named in time");
     assert_eq!((index.path(key("d")), index.names(&content)), (Some(place(4)), vec![place(4)]));
 
     let (again, at) = index.begin_delete_name(key("d")).unwrap();
     assert_eq!(at, place(4));
     index.note_path_deleted(key("d"), again);
-    assert!(index.remove_name_before(key("d"), &content, again));
-    assert_eq!(index.bury(&content), Some(inline(0)));
+    let second = index.remove_name_before(key("d"), &content, again).expect("the last one");
+    assert_eq!(index.bury(&content, death), None, "that was another death");
+    assert_eq!(index.bury(&content, second), Some(inline(0)));
     assert_eq!(
         (index.content(&content), index.usage()),
         (None, Usage { memory_bytes: index.usage().memory_bytes, ..Usage::default() })
@@ -168,6 +169,27 @@ fn a_copy_takes_the_place_of_what_it_was_copied_from_and_of_nothing_else() {
 }
 
 #[test]
+fn a_deleted_name_is_unlinked_though_its_path_means_another_content_since() {
+    for order in permutations(2) {
+        let index = Index::new();
+        let (old, new) = (digest(1), digest(2));
+        index.replay_content(old, Lsn(1), inline(1));
+        index.replay_content(new, Lsn(4), inline(2));
+        for step in order {
+            match step {
+                0 => index.replay_name(key("a"), Lsn(2), place(2), &old, 1),
+                _ => index.replay_name(key("a"), Lsn(5), place(5), &new, 2),
+            }
+        }
+        // The delete had number 3.
+        index.remove_name(key("a"), place(2), &old);
+        index.drop_nameless();
+        assert_eq!(index.content(&old), None);
+        assert_eq!((index.path(key("a")), index.names(&new)), (Some(place(5)), vec![place(5)]));
+    }
+}
+
+#[test]
 fn a_nameless_blob_is_dropped_and_told_with_its_record() {
     let index = Index::new();
     let location = Location::Large { record: place(70), entry_len: 200 };
@@ -191,7 +213,9 @@ fn a_path_is_bound_once_is_the_same_again_and_never_changes_its_bytes() {
     assert_eq!((index.path(key("a")), index.names(&one)), (Some(place(20)), vec![place(20)]));
     assert!(matches!(index.bind(key("a"), one, 12), Bind::Same));
     assert!(matches!(index.bind(key("a"), one, 99), Bind::Different(at) if at == place(20)));
-    let Bind::Write(renewed) = index.rebind(key("a"), one, 99) else { panic!("its attributes change") };
+    let Bind::Write(renewed) = index.rebind(key("a"), one, 99, place(20)) else {
+        panic!("its attributes change")
+    };
     renewed.publish(place(30));
     assert_eq!(index.names(&one), [place(30)]);
 }
