@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use super::Store;
-use super::error::{CommitError, failed, is_no_space};
+use super::error::{CommitError, failed, has_given_up, is_no_space};
 use crate::base::crc::{Crc, Seed};
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
@@ -349,10 +349,11 @@ async fn settle(doing: &str, outcome: oneshot::Receiver<io::Result<()>>) -> Resu
     }
 }
 
-/// Nothing was written yet, so nothing is unknown: the upload is refused, the daemon goes on.
+/// Nothing was written yet, so nothing is unknown: the upload is refused, the daemon goes on. Unless the file system has
+/// given up: it does not come back by itself, and whoever watches over the daemon is to know.
 fn not_created(error: &io::Error) -> CommitError {
-    if is_no_space(error) {
-        return CommitError::NoSpace;
+    if is_no_space(error) || has_given_up(error) {
+        return failed("create a file for a big content", error);
     }
     tracing::error!(%error, "a file for a big content could not be created");
     CommitError::Unavailable

@@ -112,6 +112,12 @@ pub fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Whether it is what a file system answers that has shut itself down or was made read-only: EIO, EROFS.
+pub(super) fn has_given_up(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::ReadOnlyFilesystem
+}
+
 /// What a failed operation on the way to a commit comes to: `NoSpace`, or the end of the process, as
 /// [`is_no_space`] has it.
 pub(super) fn failed(doing: &str, error: &io::Error) -> CommitError {
