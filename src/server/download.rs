@@ -73,12 +73,13 @@ pub async fn file(
     };
     // The first bytes are verified before the head promises them.
     let wants_body = head.method != Method::Head && size > 0;
-    let need = match source {
-        Source::Large { .. } => ANSWER_BYTES_MAX,
+    // A quarter is left to small contents: who reads a big one slowly holds up none of those.
+    let (need, left) = match source {
+        Source::Large { .. } => (ANSWER_BYTES_MAX, conn.core.send_budget.total() / 4),
         // What is small is read whole.
-        Source::Inline(_, len) => usize::try_from(len).unwrap_or(ANSWER_BYTES_MAX),
+        Source::Inline(_, len) => (usize::try_from(len).unwrap_or(ANSWER_BYTES_MAX), 0),
     };
-    let memory = if wants_body { Some(reserve(conn, need).await?) } else { None };
+    let memory = if wants_body { Some(reserve(conn, need, left).await?) } else { None };
     let first = if wants_body {
         let first = source.read(ingest, part.start).await;
         Some(first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?)
@@ -102,14 +103,18 @@ pub async fn file(
     Ok(persistence)
 }
 
-/// Reserves the memory that sending a content takes. Waits for it holding nothing.
+/// Reserves the memory that sending a content takes, where that leaves so much to others. Waits for it holding nothing.
 ///
 /// # Errors
 /// 503 if there is none for a second.
-async fn reserve(conn: &Conn, bytes: usize) -> Result<Permit, HttpError> {
+async fn reserve(conn: &Conn, bytes: usize, left: usize) -> Result<Permit, HttpError> {
+    let budget = &conn.core.send_budget;
+    let bytes = bytes.min(budget.total() - left);
     let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
     loop {
-        if let Some(permit) = conn.core.send_budget.try_acquire(bytes) {
+        if budget.available() >= bytes + left
+            && let Some(permit) = budget.try_acquire(bytes)
+        {
             return Ok(permit);
         }
         if clock::now_ns() >= deadline_ns {
