@@ -17,11 +17,11 @@ fn slow_request(number: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn a_thousand_trickling_uploads_leave_a_good_client_served() {
+fn hundreds_of_trickling_uploads_leave_a_good_client_served() {
     many_descriptors();
     let daemon = Daemon::start();
     let requests: Vec<_> = (0..6).map(|number| slow_request(number).0).collect();
-    let mut slow = crowd(&daemon, 1_000, |number| requests[number % 6][..1_000].to_vec());
+    let mut slow = crowd(&daemon, 400, |number| requests[number % 6][..1_000].to_vec());
     let mut sent = 1_000;
     for _ in 0..10 {
         for (number, client) in slow.iter_mut().enumerate() {
@@ -31,7 +31,7 @@ fn a_thousand_trickling_uploads_leave_a_good_client_served() {
         let (turns, slowest) = good_client_for(&daemon, Duration::from_millis(100));
         println!("{turns} turns of a good client, the slowest {slowest:.0?}");
     }
-    assert!(daemon.metric("rhinobox_connections") > 1_000.0, "the slow ones are still there");
+    assert!(daemon.metric("rhinobox_connections") > 400.0, "the slow ones are still there");
     let resident = daemon.metric("rhinobox_resident_bytes");
     println!("{:.0} MB resident", resident / 1e6);
     drop(slow);
