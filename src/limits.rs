@@ -128,6 +128,9 @@ pub const BLOB_WRITES_IN_FLIGHT: usize = 2;
 /// Zeros written at a time when a segment is prepared: large enough to be cheap a byte, small enough
 /// that a commit never waits long behind one.
 pub const ZERO_WRITE_BYTES: usize = 256 * KIB;
+/// Batches of a segment up to which size, on average, the lane's next one but one is filled with zeros. Where they are
+/// larger, zeros cost the disk more than they save it.
+pub const ZEROED_BATCH_BYTES_MAX: u64 = 256 * KIB as u64;
 /// How often a full disk is asked again for the space of a segment.
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.

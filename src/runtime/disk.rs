@@ -217,7 +217,7 @@ impl File {
         }
     }
 
-    /// fallocate(2), extending the length; `Unsupported` is turned into Ok (the caller writes zeros anyway).
+    /// fallocate(2), extending the length. A file system that cannot do it only extends the length.
     pub async fn allocate(&self, len: u64) -> io::Result<()> {
         match &self.inner {
             FileKind::Uring(file) => file.allocate(len).await,

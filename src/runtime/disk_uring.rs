@@ -381,7 +381,8 @@ impl UringFile {
                 let e = io::Error::last_os_error();
                 match e.raw_os_error() {
                     Some(libc::EINTR) => {}
-                    Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Ok(()),
+                    // Of the right length at least; the room for it is found as it is written.
+                    Some(libc::EOPNOTSUPP | libc::ENOSYS) => return shared.file.set_len(len.cast_unsigned()),
                     _ => return Err(e),
                 }
             }

@@ -25,7 +25,7 @@ use super::provision::{Prepared, Provisioner};
 use super::{Durability, Store};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
-use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_RESERVE_BYTES};
+use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_RESERVE_BYTES, ZEROED_BATCH_BYTES_MAX};
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::File;
 use crate::runtime::sync::{Notify, oneshot};
@@ -184,6 +184,13 @@ struct OpenSegment {
     lsns: Option<(Lsn, Lsn)>,
 }
 
+impl OpenSegment {
+    /// Whether zeros ahead of its batches were worth their price.
+    fn holds_small_batches(&self) -> bool {
+        self.end <= self.batches.saturating_mul(ZEROED_BATCH_BYTES_MAX)
+    }
+}
+
 struct Writer {
     store: Arc<Store>,
     pool: Pool,
@@ -272,7 +279,8 @@ impl Writer {
 
     /// Ends the open segment, if any, and opens the next.
     async fn next_segment(&mut self) -> Result<(), CommitError> {
-        let Some(prepared) = self.provisioner.take().await else { return Err(CommitError::NoSpace) };
+        let zeros = self.open.as_ref().is_none_or(OpenSegment::holds_small_batches);
+        let Some(prepared) = self.provisioner.take(zeros).await else { return Err(CommitError::NoSpace) };
         self.retire_open().await?;
         self.open = Some(self.activate(prepared).await?);
         Ok(())

@@ -1,8 +1,12 @@
-//! The next segment of a lane, made ready before it is needed: created, filled with zeros, flushed, its
-//! name durable. A durable write into written zeros costs less than half of one into merely allocated space.
+//! The next segment of a lane, made ready before it is needed: created, allocated, filled with zeros as far as that
+//! pays, flushed, its name durable.
 //!
-//! Always: at most one prepared segment waits for a lane; a file that has a segment's name is zeros throughout
-//! until its lane writes the header. While it is filled it has another name: what new blocks hold is not promised.
+//! A small durable write into written zeros costs less than half of one into merely allocated space, where the file
+//! system must note first that it is written. To a large one that matters little, and zeros take as much of the disk as
+//! what is stored. So a lane that writes large batches gets segments without, and nobody waits for them.
+//!
+//! Always: at most one prepared segment waits for a lane; a file that has a segment's name is zeros where its header
+//! goes until its lane writes that. What the rest holds is not promised. While it is prepared it has another name.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -36,9 +40,18 @@ pub struct Provisioner {
     state: RefCell<State>,
     /// Something changed: a segment is ready, there is no space, or one was taken.
     changed: Notify,
-    stopped: Cell<bool>,
+    zeros: Zeros,
     /// The task has ended.
     ended: Notify,
+}
+
+/// How far the segment in preparation is to be filled.
+struct Zeros {
+    /// Beyond its header at all.
+    wanted: Cell<bool>,
+    /// The lane waits for the segment: as it is, it will do.
+    waited_for: Cell<bool>,
+    stopped: Cell<bool>,
 }
 
 enum State {
@@ -54,20 +67,23 @@ impl Provisioner {
         let provisioner = Rc::new(Provisioner {
             state: RefCell::new(State::Preparing),
             changed: Notify::default(),
-            stopped: Cell::new(false),
+            zeros: Zeros { wanted: Cell::new(true), waited_for: Cell::new(false), stopped: Cell::new(false) },
             ended: Notify::default(),
         });
         spawn(provisioner.clone().run(store.clone(), pool.clone()));
         provisioner
     }
 
-    /// The next segment, once it is ready; `None` while the disk is full.
-    pub async fn take(&self) -> Option<Prepared> {
+    /// The next segment, once it is ready; `None` while the disk is full. `zeros` says whether the one behind it is to be
+    /// filled with zeros.
+    pub async fn take(&self, zeros: bool) -> Option<Prepared> {
+        self.zeros.wanted.set(zeros);
         loop {
             // A statement of its own: as the head of the match the borrow would last through its arms.
             let state = self.state.replace(State::Preparing);
             match state {
                 State::Ready(prepared) => {
+                    self.zeros.waited_for.set(false);
                     self.changed.notify();
                     return Some(prepared);
                 }
@@ -77,13 +93,14 @@ impl Provisioner {
                 }
                 State::Preparing => {}
             }
+            self.zeros.waited_for.set(true);
             self.changed.wait().await;
         }
     }
 
     /// Prepares no more, and removes what was not used.
     pub async fn stop(&self) {
-        self.stopped.set(true);
+        self.zeros.stopped.set(true);
         self.changed.notify();
         self.ended.wait().await;
     }
@@ -98,18 +115,18 @@ impl Provisioner {
     }
 
     async fn prepare_until_stopped(&self, store: &Store, pool: &Pool) {
-        while !self.stopped.get() {
+        while !self.zeros.stopped.get() {
             let ready = matches!(*self.state.borrow(), State::Ready(_));
             if ready {
                 self.changed.wait().await;
                 continue;
             }
-            match prepare(store, pool, &self.stopped).await {
+            match prepare(store, pool, &self.zeros).await {
                 Ok(prepared) => {
                     self.state.replace(State::Ready(prepared));
                     self.changed.notify();
                 }
-                Err(_) if self.stopped.get() => return,
+                Err(_) if self.zeros.stopped.get() => return,
                 Err(error) => {
                     if !is_no_space(&error) {
                         tracing::error!(%error, "a segment could not be prepared; uploads are refused until one can");
@@ -132,12 +149,12 @@ async fn discard(store: &Store, prepared: Prepared) {
     }
 }
 
-/// Makes a segment ready. `Interrupted` once `stopped` is set.
-async fn prepare(store: &Store, pool: &Pool, stopped: &Cell<bool>) -> io::Result<Prepared> {
+/// Makes a segment ready. `Interrupted` once it is to stop.
+async fn prepare(store: &Store, pool: &Pool, zeros: &Zeros) -> io::Result<Prepared> {
     let id = store.next_segment();
     let size = store.options.segment_bytes;
     let (path, unfinished) = (segment::path(id), segment::unfinished_path(id));
-    match fill(store, pool, &unfinished, &path, size, stopped).await {
+    match fill(store, pool, &unfinished, &path, size, zeros).await {
         Ok(file) => Ok(Prepared { id, file, size }),
         Err(error) => {
             // Gives back what was taken, whichever name it has; if that fails too, the next start does it.
@@ -156,27 +173,35 @@ async fn fill(
     unfinished: &str,
     path: &str,
     size: u64,
-    stopped: &Cell<bool>,
+    zeros: &Zeros,
 ) -> io::Result<File> {
     let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
     let file = store.disk.open(unfinished, how).await?;
     file.allocate(size).await?;
-    let mut zeros = pool.take(ZERO_WRITE_BYTES);
-    zeros.set_len(ZERO_WRITE_BYTES);
-    zeros.as_mut_slice().fill(0);
+    let mut block = pool.take(ZERO_WRITE_BYTES);
+    block.set_len(ZERO_WRITE_BYTES);
+    block.as_mut_slice().fill(0);
     let mut offset = 0;
-    while offset < size {
-        if stopped.get() {
+    // The header's blocks are zeros in any case.
+    while offset < size && (offset == 0 || zeros.go_on()) {
+        if zeros.stopped.get() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let len = usize::try_from(size - offset).map_or(ZERO_WRITE_BYTES, |rest| rest.min(ZERO_WRITE_BYTES));
-        let (result, buffer) = file.write_all_at(zeros, 0..len, offset).await;
+        let (result, buffer) = file.write_all_at(block, 0..len, offset).await;
         result?;
-        zeros = buffer;
+        block = buffer;
         offset += len as u64;
     }
     file.sync_all().await?;
     store.disk.rename(unfinished, path).await?;
     store.disk.sync_dir(segment::DIRECTORY).await?;
     store.disk.open(path, Open { create_new: false, dsync: store.dsync(), ..how }).await
+}
+
+impl Zeros {
+    /// Whether to write more; or the segment will do as it is.
+    fn go_on(&self) -> bool {
+        self.stopped.get() || self.wanted.get() && !self.waited_for.get()
+    }
 }
