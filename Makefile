@@ -87,6 +87,10 @@ fuzz: | toolchain ## Fuzz one target for long (TARGET=head SECONDS=600); the tar
 bench: | toolchain ## Measure a release daemon over loopback and print one table (ARGS="--rows 10k-c1 --seconds 2" for a part)
 	$(CARGO) bench --bench end_to_end -- $(ARGS)
 
+.PHONY: bench-restart
+bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")
+	$(CARGO) bench --bench restart -- $(ARGS)
+
 .PHONY: soak
 soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=20000)
 	RHINOBOX_SOAK_SEEDS=$(SEEDS) $(CARGO) test --release --test crash_safety -- --nocapture

@@ -135,6 +135,22 @@ pub const ZEROED_BATCH_BYTES_MAX: u64 = 256 * KIB as u64;
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.
 pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
+/// A page of a checkpoint: some thousand entries, so that one checksum guards what is read at once.
+pub const CHECKPOINT_PAGE_BYTES: usize = 256 * KIB;
+/// Bytes of a checkpoint written, or read, at a time.
+pub const CHECKPOINT_IO_BYTES: usize = MIB;
+/// How fast a checkpoint is written while the daemon serves.
+pub const CHECKPOINT_BYTES_PER_S: u64 = 64 * MIB as u64;
+/// A checkpoint is made when a start would read at least this many records ...
+pub const CHECKPOINT_RECORDS_MIN: u64 = 128 * 1024;
+/// ... and one for this many of the names stored: what is written of the index stays in proportion to what is stored.
+pub const CHECKPOINT_NAMES_SHARE: u64 = 8;
+/// From the end of one checkpoint to the next.
+pub const CHECKPOINT_INTERVAL_MS: u64 = 60_000;
+/// How long a checkpoint waits for those who have written to the log and not yet told the index. Then it is tried again.
+pub const CHECKPOINT_WAIT_MS: u64 = 30_000;
+/// How long a stop waits for the other cores before it makes a checkpoint.
+pub const CHECKPOINT_STOP_MS: u64 = 5_000;
 /// The FORMAT file.
 pub const FORMAT_FILE_BYTES_MAX: usize = 4 * KIB;
 /// Durable writes timed each way when the flush method is probed: a quartile that holds, in a few milliseconds.

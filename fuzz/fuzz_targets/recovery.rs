@@ -26,7 +26,7 @@ use rhinobox::store::format::{
     BatchHeader, FIRST_BATCH_OFFSET, HEADER_COPY_OFFSET, Nonce, SEAL_OFFSET, SegmentHeader,
 };
 use rhinobox::store::index::Location;
-use rhinobox::store::{Choices, Durability, OpenError, Store, blob, segment};
+use rhinobox::store::{CheckpointPace, Choices, Durability, OpenError, Store, blob, segment};
 use rhinobox_fuzz::Input;
 
 macro_rules! golden {
@@ -126,6 +126,7 @@ fn open(disk: &SimDisk) -> Result<(View, StoreId), OpenError> {
         durability: Durability::Commit,
         segment_bytes: Some(192 * 1024),
         inline_bytes_max: 6 * 1024,
+        checkpoint: CheckpointPace::default(),
     };
     Sim::new(3, 1)
         .run(|| async move {
@@ -159,7 +160,7 @@ async fn look(store: &Store, pool: &Pool) -> View {
 async fn read(store: &Store, pool: &Pool, location: Location) -> Option<Vec<u8>> {
     match location {
         Location::Inline { .. } => Some(store.read_inline(pool, location).await.ok()?.to_vec()),
-        Location::Large { record, entry_len } => {
+        Location::Large { record, entry_len, .. } => {
             let large = store.read_large(pool, record, entry_len).await.ok()?;
             let file = store.open_large(&large).await.ok()?;
             let mut bytes = Vec::new();

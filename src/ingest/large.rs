@@ -155,8 +155,10 @@ impl LargeUpload {
         let record = NewRecord { lsn: guard.lsn(), time: clock::wall(), body };
         let placed = ingest.lane.append(vec![record]).await?;
         let Some(placed) = placed.first() else { return Err(FileError::Lost) };
+        let location =
+            Location::Large { record: placed.record, entry_len: placed.entry_len, blob: blob.blob };
         blob.keep();
-        guard.publish(Location::Large { record: placed.record, entry_len: placed.entry_len });
+        guard.publish(location);
         Ok(stored(false))
     }
 }

@@ -255,7 +255,7 @@ mod tests {
     use crate::runtime::sim::Sim;
     use crate::runtime::sim::disk::SimDisk;
     use crate::runtime::sync::Semaphore;
-    use crate::store::{Choices, Durability, Lane, Store};
+    use crate::store::{CheckpointPace, Choices, Durability, Lane, Store};
 
     /// An upload of one file under this name.
     async fn send(ingest: &Ingest, name: &str, content: &[u8]) -> Named {
@@ -283,6 +283,7 @@ mod tests {
                 durability: Durability::Commit,
                 segment_bytes: Some(1 << 20),
                 inline_bytes_max: 4096,
+                checkpoint: CheckpointPace::default(),
             };
             let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
             let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);

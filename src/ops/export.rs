@@ -58,7 +58,7 @@ impl Done {
 
 async fn export(store: Arc<Store>, pool: Pool, to: PathBuf) -> Result<Done, Failed> {
     let heads = recovery::read_heads(&store, &pool, READ).await?;
-    let loaded = recovery::load(&store, &pool, &heads, async |_, _| Ok(())).await?;
+    let loaded = recovery::load(&store, &pool, &heads, None, async |_, _| Ok(())).await?;
     let mut done = Done::default();
     for damage in &loaded.report.damage {
         done.damage(format_args!("{damage}"));

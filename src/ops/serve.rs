@@ -18,7 +18,7 @@ use crate::runtime::net::Listener;
 use crate::runtime::topology::{self, Cpu};
 use crate::runtime::{fatal, process, signal};
 use crate::server::{Core, Message, ServerSettings, Shared, accept};
-use crate::store::{Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
+use crate::store::{CheckpointPace, Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -96,6 +96,7 @@ async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
         durability: durability(settings),
         segment_bytes: settings.segment_bytes.map(|bytes| bytes as u64),
         inline_bytes_max: settings.inline_bytes_max,
+        checkpoint: CheckpointPace::default(),
     };
     let disk = Disk::uring(settings.data_dir.clone());
     let (store, opened) = Store::open(disk, &core.pool, choices).await?;
@@ -210,9 +211,13 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
     let recovered = &opened.recovered;
     let usage = store.index.usage();
     let made = if opened.created { "new" } else { "recovered" };
+    let from = match recovered.checkpoint {
+        Some((_, names)) => format!("checkpoint of {names} names, then "),
+        None => String::new(),
+    };
     say(&format!(
-        "store: {made}, {} contents, {} names, {} segments, {} records read",
-        usage.contents, usage.names, recovered.segments, recovered.records
+        "store: {made}, {} contents, {} names, {} segments; {from}{} records read in {} segments",
+        usage.contents, usage.names, recovered.segments, recovered.records, recovered.segments_read
     ));
     for cut in &recovered.cuts {
         tracing::info!(cut, "an unacknowledged tail was cut");

@@ -13,6 +13,7 @@ use crate::limits::FINDINGS_MAX;
 use crate::ops::offline::{self, Failed, READ, damage_only, is_closed_pipe};
 use crate::ops::{DAMAGED, Failure};
 use crate::runtime::buffer::Pool;
+use crate::store::checkpoint;
 use crate::store::index::Content;
 use crate::store::recovery::{self, Heads};
 use crate::store::{Store, blob, segment};
@@ -123,8 +124,16 @@ async fn verify(store: Arc<Store>, pool: Pool) -> Result<Report, Failed> {
     for path in &heads.unfinished {
         report.notes.add(format_args!("{path} was being prepared"));
     }
+    // It can be made again from the log: no damage, whatever it says.
+    match checkpoint::check(&store, &pool).await {
+        Ok(Some(how)) => report.notes.add(format_args!("checkpoint: {how}")),
+        Ok(None) => {}
+        Err(why) => report
+            .notes
+            .add(format_args!("the checkpoint cannot be used, the next start reads the log: {why}")),
+    }
     let mut bad_payloads = Vec::new();
-    let loaded = recovery::load(&store, &pool, &heads, async |segment, scanned| {
+    let loaded = recovery::load(&store, &pool, &heads, None, async |segment, scanned| {
         segments::check(&pool, segment, scanned, &heads, &mut report, &mut bad_payloads).await
     })
     .await?;

@@ -10,7 +10,7 @@ use super::deadline::Deadlines;
 use super::{Shared, metrics};
 use crate::http::error::Status;
 use crate::ingest::{Deal, HashJob, Ingest, Offload, Slice};
-use crate::limits::{DEADLINE_TICK_MS, SPACE_TICK_MS};
+use crate::limits::{CHECKPOINT_STOP_MS, DEADLINE_TICK_MS, SPACE_TICK_MS};
 use crate::media::name::HASH_DIGITS;
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
@@ -99,10 +99,23 @@ impl Core {
         if let Some(compactor) = compactor {
             compactor.stop().await;
         }
-        let lane = self.ingest().map(|ingest| ingest.lane);
-        if let Some(lane) = lane {
-            lane.stop().await;
+        let Some(ingest) = self.ingest() else { return };
+        ingest.lane.stop().await;
+        if self.id == CoreId(0) {
+            self.checkpoint(&ingest.store).await;
         }
+    }
+
+    /// The last thing, once no core writes any more.
+    async fn checkpoint(&self, store: &Store) {
+        let until_ns = clock::now_ns() + CHECKPOINT_STOP_MS * 1_000_000;
+        while store.open_lanes() > 0 {
+            if clock::now_ns() > until_ns {
+                return;
+            }
+            clock::sleep(Duration::from_millis(2)).await;
+        }
+        store.checkpoint_at_stop(&self.pool).await;
     }
 
     /// What an upload needs; `None` while the store is being recovered.

@@ -140,7 +140,7 @@ pub fn live_content(ingest: &Ingest, digest: &Digest) -> Result<Content, HttpErr
 pub async fn size_of(ingest: &Ingest, content: &Content) -> Result<u64, ReadError> {
     match content.location {
         Location::Inline { len, .. } => Ok(u64::from(len)),
-        Location::Large { record, entry_len } => {
+        Location::Large { record, entry_len, .. } => {
             Ok(ingest.store.read_large(&ingest.pool, record, entry_len).await?.len)
         }
     }
@@ -270,7 +270,7 @@ impl Source {
     async fn open(ingest: &Ingest, content: &Content) -> Result<Source, ReadError> {
         match content.location {
             Location::Inline { len, .. } => Ok(Source::Inline(content.location, u64::from(len))),
-            Location::Large { record, entry_len } => {
+            Location::Large { record, entry_len, .. } => {
                 let large = ingest.store.read_large(&ingest.pool, record, entry_len).await?;
                 let file = ingest.store.open_large(&large).await?;
                 Ok(Source::Large { large: std::rc::Rc::new(large), file })

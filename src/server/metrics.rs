@@ -200,22 +200,20 @@ fn render_store(page: &mut Page, store: &Store) {
     page.gauge("rhinobox_names", "Names stored.", usage.names);
     page.gauge("rhinobox_index_bytes", "Memory of the index.", usage.memory_bytes as u64);
     page.gauge("rhinobox_segments", "Segments of the log.", store.segment_count() as u64);
-    let compaction = &store.compaction;
+    let (compaction, scrub, checkpoint) = (&store.compaction, &store.scrub, &store.checkpoint);
     for (name, help, count) in [
         ("rhinobox_compacted_segments_total", "Segments removed by compaction.", &compaction.segments),
         ("rhinobox_compaction_freed_bytes_total", "Bytes of those segments.", &compaction.freed_bytes),
         ("rhinobox_compaction_copied_bytes_total", "Bytes copied out of them.", &compaction.copied_bytes),
-    ] {
-        page.counter(name, help, count.load(Ordering::Relaxed));
-    }
-    let scrub = &store.scrub;
-    for (name, help, count) in [
+        ("rhinobox_checkpoints_total", "Checkpoints of the index made.", &checkpoint.made),
         ("rhinobox_scrub_bytes_total", "Bytes read again and checked.", &scrub.bytes),
         ("rhinobox_scrub_damage_total", "Places that did not check.", &scrub.damage),
         ("rhinobox_scrub_cycles_total", "Times that everything was read again.", &scrub.cycles),
     ] {
         page.counter(name, help, count.load(Ordering::Relaxed));
     }
+    let bytes = checkpoint.bytes.load(Ordering::Relaxed);
+    page.gauge("rhinobox_checkpoint_bytes", "Bytes of the last checkpoint made.", bytes);
     page.gauge(
         "rhinobox_oldest_unverified_seconds",
         "Everything stored longer ago than this was read again and checked since.",

@@ -29,7 +29,7 @@ use super::index::{Index, Location, PathKey, Place};
 use super::lane::{Lane, LaneStart};
 use super::scan::{self, FoundBatch, SegmentHead};
 use super::segment::{self, Segment};
-use super::{Durability, Store, blob};
+use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
@@ -167,9 +167,14 @@ impl Compactor {
 
     async fn run(self: Rc<Self>) {
         let mut rest_ticks = 0;
+        let interval_ns = self.store.options.checkpoint.interval_ms * 1_000_000;
+        let mut checkpoint_ns = clock::now_ns() + interval_ns;
         while !self.stopping.get() {
             clock::sleep(Duration::from_millis(COMPACTION_TICK_MS)).await;
             self.free_passed().await;
+            // Here, and so never while something is copied or freed.
+            checkpoint_ns =
+                checkpoint::make_if_due(&self.store, &self.pool, &self.stopping, checkpoint_ns).await;
             if rest_ticks > 0 {
                 rest_ticks -= 1;
                 continue;
@@ -204,24 +209,9 @@ impl Compactor {
 
     /// Drops a content that died, if nobody has named or stored it since, and its blob's file.
     async fn bury(&self, digest: &Digest, death: Lsn) {
-        // Read while the record is sure to be there.
-        let blob = match self.store.index.content(digest).map(|content| content.location) {
-            Some(Location::Large { record, entry_len }) => {
-                match self.store.read_large(&self.pool, record, entry_len).await {
-                    Ok(large) => Some(large.blob),
-                    Err(error) => {
-                        tracing::warn!(%digest, %error, "the blob of a deleted content is not known; the next start sweeps it");
-                        None
-                    }
-                }
-            }
-            _ => None,
-        };
-        if self.store.index.bury(digest, death).is_none() {
-            return;
-        }
+        let Some(location) = self.store.index.bury(digest, death) else { return };
         self.store.graveyard.garbage.fetch_add(1, Ordering::Relaxed);
-        if let Some(blob) = blob {
+        if let Location::Large { blob, .. } = location {
             self.store.blobs.forget(blob);
             if let Err(error) = self.store.disk.remove(&blob::path(blob)).await {
                 tracing::warn!(%blob, %error, "a deleted blob could not be removed; the next start will");
@@ -232,7 +222,7 @@ impl Compactor {
     async fn retire(&self, segments: Vec<SegmentId>) {
         // With `os`, what replaced a record here may not be flushed yet, and what it replaced was.
         if self.store.options.durability == Durability::Os
-            && let Err(error) = self.flush_open_segments().await
+            && let Err(error) = self.store.flush_open_segments().await
         {
             fatal::exit(fatal::Exit::CommitFailed, &format!("could not flush the open segments: {error}"));
         }
@@ -252,6 +242,7 @@ impl Compactor {
             let bytes = self.store.segments.get(id).map_or(0, |segment| segment.bytes());
             match self.store.disk.remove(&segment::path(id)).await {
                 Ok(()) => {
+                    self.store.segments.note_retired(id);
                     self.store.segments.remove(id);
                     let stats = &self.store.compaction;
                     stats.segments.fetch_add(1, Ordering::Relaxed);
@@ -268,13 +259,6 @@ impl Compactor {
             // The files may come back after a power cut. The retire records say that nothing needs them.
             tracing::warn!(%error, "the segments' directory could not be flushed");
         }
-    }
-
-    async fn flush_open_segments(&self) -> io::Result<()> {
-        for segment in self.store.segments.open() {
-            self.store.segments.file(&segment).await?.sync_data().await?;
-        }
-        Ok(())
     }
 
     /// Chooses segments, the deadest first, until what is left is within bounds of what lives, and compacts them.
@@ -433,13 +417,15 @@ impl Compactor {
                 index.content(&put.digest).is_some_and(|content| content.location == here)
             }
             Body::PutLarge(put) => {
-                let here = Location::Large { record: place, entry_len };
+                let here = Location::Large { record: place, entry_len, blob: put.blob };
                 index.content(&put.digest).is_some_and(|content| content.location == here)
             }
             Body::Name(name) => index.path(PathKey::new(name.namespace, &name.path)) == Some(place),
             // Somewhere an older record may be left that it forbids.
             Body::DeleteContent(_) | Body::DeleteName { .. } => true,
-            Body::RetireSegment(retired) => self.store.segments.is_named_as_predecessor(*retired),
+            Body::RetireSegment(retired) => {
+                self.store.segments.is_named_as_predecessor(*retired) || self.store.checkpoint.names(*retired)
+            }
             Body::RetireBlob(_) | Body::Attributes { .. } | Body::Unknown(_) => false,
         }
     }
@@ -466,7 +452,7 @@ impl Compactor {
                 (Moved::Content(put.digest, from), NewBody::Put { digest: put.digest, payload, len: put.len })
             }
             Body::PutLarge(put) => {
-                let from = Location::Large { record: here, entry_len };
+                let from = Location::Large { record: here, entry_len, blob: put.blob };
                 let chunk_crcs = put.chunk_crcs.into_owned();
                 let body = NewBody::PutLarge { digest: put.digest, len: put.len, blob: put.blob, chunk_crcs };
                 (Moved::Content(put.digest, from), body)
@@ -535,8 +521,8 @@ impl Moved {
                         len,
                         crc: placed.payload_crc,
                     },
-                    Location::Large { .. } => {
-                        Location::Large { record: placed.record, entry_len: placed.entry_len }
+                    Location::Large { blob, .. } => {
+                        Location::Large { record: placed.record, entry_len: placed.entry_len, blob }
                     }
                 };
                 index.relocate_content(&digest, from, to);
@@ -583,7 +569,7 @@ fn live_bytes(index: &Index) -> HashMap<SegmentId, u64> {
         Location::Inline { segment, len, .. } => {
             *live.entry(segment).or_default() += u64::from(len) + PUT_BYTES_ESTIMATE;
         }
-        Location::Large { record, entry_len } => {
+        Location::Large { record, entry_len, .. } => {
             *live.entry(record.segment).or_default() += u64::from(entry_len);
         }
     });

@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::commit::{self, Append, NewRecord, Placed, Position, Size};
 use super::epoch::{Active, Entrance};
@@ -22,6 +23,7 @@ use super::format::{
     FIRST_BATCH_OFFSET, HEADER_COPY_OFFSET, Nonce, SEAL_OFFSET, Seal, SegmentHeader, seal::SEAL_BYTES,
 };
 use super::provision::{Prepared, Provisioner};
+use super::segment::{Segment, Written};
 use super::{Durability, Store};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
@@ -72,6 +74,7 @@ impl Lane {
             next_batch: BatchSeq(start.predecessor.map_or(0, |before| before.last_batch.0) + 1),
             flushed: BatchSeq(start.predecessor.map_or(0, |before| before.last_batch.0)),
         };
+        store.open_lanes.fetch_add(1, Ordering::AcqRel);
         core::spawn(commit_loop(lane.clone(), writer));
         lane
     }
@@ -150,6 +153,7 @@ async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
         }
     }
     writer.close().await;
+    lane.store.open_lanes.fetch_sub(1, Ordering::AcqRel);
     lane.stopped.notify();
 }
 
@@ -173,6 +177,8 @@ fn take_group(queue: &mut VecDeque<Append>, segment_bytes: u64) -> Vec<Append> {
 /// The segment that is being written.
 struct OpenSegment {
     id: SegmentId,
+    /// As others see it.
+    known: Arc<Segment>,
     file: File,
     seed: Seed,
     tag: u64,
@@ -261,6 +267,7 @@ impl Writer {
         self.next_batch = BatchSeq(at.seq.0 + 1);
         if let Some(open) = &mut self.open {
             open.end += bytes as u64;
+            open.known.note_written(Written { end: open.end, last_batch: at.seq });
             open.batches += 1;
             open.records += size.records as u64;
             open.lsns = match (open.lsns, lsns) {
@@ -316,9 +323,10 @@ impl Writer {
         };
         result.map_err(|error| failed("open a segment", &error))?;
         let seed = nonce.seed(prepared.id);
-        self.store.segments.add(&header, None);
+        let known = self.store.segments.add(&header, None);
         Ok(OpenSegment {
             id: prepared.id,
+            known,
             file: prepared.file,
             seed,
             tag: nonce.tag(),
@@ -383,7 +391,7 @@ async fn seal(store: &Store, pool: &Pool, open: OpenSegment, last_batch: BatchSe
         sealed: clock::wall(),
     };
     write_seal(pool, (open.id, &open.file, store.dsync()), open.seed, &seal).await;
-    store.segments.mark_sealed(open.id, open.end, store.index.draw_mark());
+    store.segments.mark_sealed(open.id, store.index.draw_mark());
 }
 
 /// Writes and flushes a seal; see [`seal`]. The flag says whether what is written to the file is durable at once.

@@ -10,6 +10,7 @@
 //! 6. the request is answered.
 
 pub mod blob;
+pub mod checkpoint;
 pub mod commit;
 pub mod compaction;
 pub mod delete;
@@ -30,7 +31,7 @@ mod space;
 pub mod stats;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
 use crate::base::units::align_down;
@@ -43,6 +44,7 @@ use crate::runtime::buffer::Pool;
 use crate::runtime::disk::{Disk, Space};
 use crate::runtime::process;
 
+pub use checkpoint::CheckpointPace;
 pub use compaction::Compactor;
 pub use dir::Identity;
 pub use epoch::Active;
@@ -115,6 +117,8 @@ pub struct Choices {
     pub segment_bytes: Option<u64>,
     /// Contents up to this stand in segments.
     pub inline_bytes_max: usize,
+    /// When checkpoints are made.
+    pub checkpoint: CheckpointPace,
 }
 
 /// What a store runs with.
@@ -128,6 +132,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Contents up to this stand in segments.
     pub inline_bytes_max: usize,
+    /// When checkpoints are made.
+    pub checkpoint: CheckpointPace,
 }
 
 /// An open store. Shared by all cores; each has its own [`Lane`].
@@ -144,6 +150,13 @@ pub struct Store {
     pub compaction: compaction::CompactionStats,
     /// Counts of what scrubbing read.
     pub scrub: scrub::ScrubStats,
+    /// Counts of checkpoints.
+    pub checkpoint: checkpoint::CheckpointStats,
+    log_damaged: AtomicBool,
+    /// Records that recovery read from the log.
+    recovered_records: AtomicU64,
+    /// Lanes that may still be written to.
+    open_lanes: AtomicUsize,
     disk: Disk,
     direct: bool,
     segments: segment::Segments,
@@ -213,8 +226,11 @@ impl Store {
             flush: identity.flush,
             segment_bytes,
             inline_bytes_max: choices.inline_bytes_max,
+            checkpoint: choices.checkpoint,
         };
-        let store = Arc::new(Store::new(disk, identity.store, options, direct, room));
+        let head = checkpoint::read_head(&disk, pool, identity.store).await;
+        let index = head.map_or_else(index::Index::new, |head| index::Index::with_keys(head.keys));
+        let store = Arc::new(Store::new(disk, identity.store, (options, direct), room, index));
         let recovered = recovery::recover(&store, pool).await?;
         Ok((store, Opened { recovered, created: known.is_none(), direct, probed }))
     }
@@ -234,18 +250,25 @@ impl Store {
             flush: identity.flush,
             segment_bytes: SEGMENT_BYTES_MIN,
             inline_bytes_max: 0,
+            checkpoint: CheckpointPace::default(),
         };
-        Ok(Arc::new(Store::new(disk, identity.store, options, false, room)))
+        Ok(Arc::new(Store::new(disk, identity.store, (options, false), room, index::Index::new())))
     }
 
-    fn new(disk: Disk, id: StoreId, options: Options, direct: bool, room: Space) -> Store {
+    fn new(
+        disk: Disk,
+        id: StoreId,
+        (options, direct): (Options, bool),
+        room: Space,
+        index: Arc<index::Index>,
+    ) -> Store {
         let descriptors =
             process::nofile_limit().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let files_share = descriptors / OPEN_FILES_SHARE;
         Store {
             id,
             options,
-            index: index::Index::new(),
+            index,
             stats: Stats::default(),
             segments: segment::Segments::new(disk.clone(), direct, OPEN_SEGMENTS_MAX.min(files_share)),
             blobs: blob::Blobs::new(OPEN_BLOBS_MAX.min(files_share)),
@@ -254,6 +277,10 @@ impl Store {
             graveyard: compaction::Graveyard::default(),
             compaction: compaction::CompactionStats::default(),
             scrub: scrub::ScrubStats::default(),
+            checkpoint: checkpoint::CheckpointStats::default(),
+            log_damaged: AtomicBool::new(false),
+            recovered_records: AtomicU64::new(0),
+            open_lanes: AtomicUsize::new(0),
             disk,
             direct,
             next_segment: AtomicU32::new(1),
@@ -283,6 +310,30 @@ impl Store {
             Ok(space) => self.space.set(space),
             Err(error) => tracing::warn!(%error, "the volume's space could not be asked for"),
         }
+    }
+
+    /// Whether recovery found something in the log that cannot be read.
+    #[must_use]
+    pub fn is_log_damaged(&self) -> bool {
+        self.log_damaged.load(Ordering::Relaxed)
+    }
+
+    fn note_recovered(&self, report: &Recovered) {
+        self.log_damaged.store(!report.damage.is_empty(), Ordering::Relaxed);
+        self.recovered_records.store(report.records, Ordering::Relaxed);
+    }
+
+    /// Lanes that may still be written to.
+    #[must_use]
+    pub fn open_lanes(&self) -> usize {
+        self.open_lanes.load(Ordering::Acquire)
+    }
+
+    async fn flush_open_segments(&self) -> std::io::Result<()> {
+        for segment in self.segments.open() {
+            self.segments.file(&segment).await?.sync_data().await?;
+        }
+        Ok(())
     }
 
     /// Segments there are.

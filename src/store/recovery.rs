@@ -5,8 +5,9 @@
 //! The order:
 //!
 //! 1. read the head of every segment;
-//! 2. scan every segment, enter its records into the index, note what is damaged; apply deletes, drop contents
-//!    without a name. Whatever this build must refuse has shown by now, and nothing was changed;
+//! 2. take the checkpoint, if there is one; scan every segment that goes on behind it, enter its records into the index,
+//!    note what is damaged; apply deletes, drop contents without a name. Whatever this build must refuse has shown by now,
+//!    and nothing was changed;
 //! 3. remove segments that were prepared, in part or wholly, and never used; of a segment without a seal: cut what was never
 //!    acknowledged, flush the rest (a page read back may never have reached the disk), seal it. Nothing is ever
 //!    appended to it again;
@@ -16,15 +17,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
+use super::checkpoint::{self, Checkpoint};
 use super::error::OpenError;
 use super::format::header::Predecessor;
 use super::format::{Body, Seal, SegmentHeader};
 use super::index::{Location, PathKey, Place};
 use super::lane::{self, LaneStart};
 use super::scan::{self, Damage, Scanned, SegmentHead};
-use super::{Store, blob, segment};
+use super::segment::{self, Written};
+use super::{Store, blob};
 use crate::base::digest::Digest;
-use crate::base::ids::{BlobId, LaneId, Lsn, SegmentId};
+use crate::base::ids::{BatchSeq, BlobId, LaneId, Lsn, SegmentId};
 use crate::limits::LSN_HEADROOM_AFTER_DAMAGE;
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
@@ -39,8 +42,12 @@ pub struct Recovered {
     pub damage: Vec<Damage>,
     /// Tails that were cut: never acknowledged.
     pub cuts: Vec<String>,
-    /// Segments read.
+    /// Contents and names that came from a checkpoint; none if there was none that could be used.
+    pub checkpoint: Option<(u64, u64)>,
+    /// Segments there are.
     pub segments: usize,
+    /// Segments read.
+    pub segments_read: usize,
     /// Records read.
     pub records: u64,
     /// Blob files removed because no record names them.
@@ -83,6 +90,7 @@ pub struct Loaded {
     /// The segments that are missing and were not retired; they are in the report's damage too.
     pub missing: Vec<Damage>,
     seen: Seen,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// The files of blobs.
@@ -104,8 +112,9 @@ struct Seen {
     paths_deleted: HashMap<PathKey, Lsn>,
     /// Segments that were retired: they may be missing.
     retired: HashSet<SegmentId>,
-    /// The blob of every put-large record.
-    blobs: HashMap<Place, BlobId>,
+    /// Names that others have replaced at their paths.
+    replaced: HashSet<Place>,
+    greatest_blob: BlobId,
     records: u64,
 }
 
@@ -116,8 +125,9 @@ struct Seen {
 pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError> {
     let how = Open { write: true, direct: store.direct, ..Open::default() };
     let heads = read_heads(store, pool, how).await?;
+    let begun = take_checkpoint(store, pool).await;
     let mut seals = Vec::new();
-    let mut loaded = load(store, pool, &heads, async |segment, scanned| {
+    let mut loaded = load(store, pool, &heads, begun, async |segment, scanned| {
         if segment.seal.is_none() {
             seals.push((segment.header.segment, seal_of(scanned)));
         }
@@ -126,7 +136,11 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
     .await?;
     // A number is never used again, be its segment gone: blobs take theirs from it.
     let gone = loaded.seen.retired.iter().chain(heads.missing.iter().map(|(id, _)| id)).copied();
-    store.set_next_segment(SegmentId(gone.fold(heads.greatest, SegmentId::max).0 + 1));
+    let next = SegmentId(gone.fold(heads.greatest, SegmentId::max).0 + 1);
+    let known = loaded.checkpoint.as_ref().map_or(next, |checkpoint| checkpoint.head.next_segment);
+    store.set_next_segment(next.max(known));
+    let doing = OpenError::io("remove an unfinished checkpoint");
+    checkpoint::remove_unfinished(&store.disk).await.map_err(doing)?;
     remove_unused(store, &heads).await?;
     for (id, seal) in seals {
         let doing = OpenError::io(format!("cut and flush segment {id}"));
@@ -134,11 +148,31 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
     }
     loaded.report.swept_blobs =
         sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
+    store.note_recovered(&loaded.report);
+    if let Some(checkpoint) = &loaded.checkpoint {
+        store.checkpoint.set_segments(checkpoint.segments.keys().copied());
+    }
     Ok(loaded.report)
 }
 
-/// Reads what all segments say into the store's index, which is empty, and makes it whole: deletes are applied,
-/// contents without a name dropped. Changes nothing on the disk; `visit` is shown each segment.
+/// The checkpoint, if there is one to be used. Any other is told of and left to be replaced: the log says it all.
+async fn take_checkpoint(store: &Store, pool: &Pool) -> Option<Checkpoint> {
+    match store.disk.list(checkpoint::DIRECTORY).await {
+        Ok(entries) if entries.iter().any(|entry| checkpoint::is_file(&entry.name)) => {}
+        _ => return None,
+    }
+    match checkpoint::load(store, pool).await {
+        Ok(checkpoint) => Some(checkpoint),
+        Err(why) => {
+            tracing::warn!(why, "the checkpoint of the index cannot be used; the whole log is read instead");
+            None
+        }
+    }
+}
+
+/// Reads what all segments say into the store's index, and makes it whole: deletes are applied, contents without a name
+/// dropped. The index is empty, or holds the checkpoint. Changes nothing on the disk; `visit` is shown each segment that
+/// is read.
 ///
 /// # Errors
 /// What the disk gave, `visit`'s, and `Refused` for a store that a later version wrote.
@@ -146,35 +180,69 @@ pub async fn load(
     store: &Store,
     pool: &Pool,
     heads: &Heads,
+    checkpoint: Option<Checkpoint>,
     mut visit: impl AsyncFnMut(&Found, &Scanned) -> Result<(), OpenError>,
 ) -> Result<Loaded, OpenError> {
-    let mut report = Recovered { damage: heads.damage.clone(), ..Recovered::default() };
-    let mut seen = Seen::default();
+    let usage = store.index.usage();
+    let mut report = Recovered {
+        damage: heads.damage.clone(),
+        checkpoint: checkpoint.as_ref().map(|_| (usage.contents, usage.names)),
+        segments: heads.segments.len(),
+        ..Recovered::default()
+    };
+    let mut seen = checkpoint.as_ref().map(Seen::of).unwrap_or_default();
     for (id, segment) in &heads.segments {
         let doing = || format!("read segment {id}");
+        let taken = checkpoint.as_ref().and_then(|checkpoint| checkpoint.segments.get(id)).copied();
+        if let (Some(taken), Some(known)) = (taken, heads.ends.get(id))
+            && taken.last_batch == known.last_batch
+            && segment.file.len().await.map_err(OpenError::io(doing()))? >= known.end
+        {
+            store.segments.add(&segment.header, Some(taken));
+            note_lane(&mut report.lanes, segment.header.lane, *known);
+            continue;
+        }
         let scanned = scan::scan(&segment.file, pool, &segment.header, heads.ends.get(id).copied())
             .await
             .map_err(OpenError::io(doing()))?;
-        replay(store, &segment.header, &scanned, &mut seen)?;
-        report.segments += 1;
+        let behind = taken.map_or(BatchSeq(0), |taken| taken.last_batch);
+        replay(store, &segment.header, &scanned, behind, &mut seen)?;
+        report.segments_read += 1;
         report.damage.extend(scanned.damage.iter().cloned());
         visit(segment, &scanned).await?;
         if let Some(why) = &scanned.tail {
             report.cuts.push(format!("segment {id}: {why}"));
         }
-        store.segments.add(&segment.header, Some(scanned.end));
-        note_lane(&mut report.lanes, segment.header.lane, *id, &scanned);
+        let end = Predecessor { segment: *id, end: scanned.end, last_batch: scanned.last_batch };
+        store.segments.add(&segment.header, Some(Written { end: end.end, last_batch: end.last_batch }));
+        note_lane(&mut report.lanes, segment.header.lane, end);
     }
-    apply_deletes(store, pool, heads, &seen).await.map_err(OpenError::io("read the segments again"))?;
+    let replaced = std::mem::take(&mut seen.replaced);
+    store.index.replay_deletes(&seen.contents_deleted, &seen.paths_deleted, replaced);
+    seen.retired.iter().for_each(|id| store.segments.note_retired(*id));
 
-    let missing = missing_segments(heads, &seen);
+    let missing = missing_segments(heads, &seen, checkpoint.as_ref());
     report.damage.extend(missing.iter().cloned());
     report.records = seen.records;
     let headroom = if report.damage.is_empty() { 0 } else { LSN_HEADROOM_AFTER_DAMAGE };
     store.index.advance_past(Lsn(seen.greatest_lsn.0 + headroom));
     store.index.drop_nameless();
     report.lanes.sort_by_key(|lane| lane.id);
-    Ok(Loaded { report, missing, seen })
+    Ok(Loaded { report, missing, seen, checkpoint })
+}
+
+impl Seen {
+    /// What a checkpoint has seen.
+    fn of(checkpoint: &Checkpoint) -> Seen {
+        Seen {
+            greatest_lsn: Lsn(checkpoint.head.next_lsn.0.saturating_sub(1)),
+            contents_deleted: checkpoint.contents_deleted.clone(),
+            paths_deleted: checkpoint.paths_deleted.clone(),
+            retired: checkpoint.retired.clone(),
+            greatest_blob: BlobId(checkpoint.head.next_blob.0.saturating_sub(1)),
+            ..Seen::default()
+        }
+    }
 }
 
 /// Reads the heads of all segments. `how` is how their files are opened.
@@ -243,24 +311,33 @@ async fn remove_unused(store: &Store, heads: &Heads) -> Result<(), OpenError> {
     store.disk.sync_dir(segment::DIRECTORY).await.map_err(OpenError::io("flush the segments' directory"))
 }
 
-fn missing_segments(heads: &Heads, seen: &Seen) -> Vec<Damage> {
-    let missing = heads.missing.iter().filter(|(id, _)| !seen.retired.contains(id));
-    let damage = missing.map(|(id, by)| Damage {
-        segment: *id,
-        offset: 0,
-        what: format!("the segment is missing; segment {by} continues it"),
-    });
-    damage.collect()
+/// Segments that are not there although others, or the checkpoint, name them.
+fn missing_segments(heads: &Heads, seen: &Seen, checkpoint: Option<&Checkpoint>) -> Vec<Damage> {
+    let mut missing: BTreeMap<SegmentId, String> = BTreeMap::new();
+    for (id, by) in &heads.missing {
+        missing.insert(*id, format!("the segment is missing; segment {by} continues it"));
+    }
+    for id in checkpoint.iter().flat_map(|checkpoint| checkpoint.segments.keys()) {
+        if !heads.segments.contains_key(id) && !heads.damage.iter().any(|damage| damage.segment == *id) {
+            missing
+                .entry(*id)
+                .or_insert_with(|| "the segment is missing; the checkpoint names it".to_owned());
+        }
+    }
+    let missing = missing.into_iter().filter(|(id, _)| !seen.retired.contains(id));
+    missing.map(|(segment, what)| Damage { segment, offset: 0, what }).collect()
 }
 
+/// Enters what stands behind this batch.
 fn replay(
     store: &Store,
     header: &SegmentHeader,
     scanned: &Scanned,
+    behind: BatchSeq,
     seen: &mut Seen,
 ) -> Result<(), OpenError> {
     let seed = header.nonce.seed(header.segment);
-    for batch in &scanned.batches {
+    for batch in scanned.batches.iter().filter(|batch| batch.header.seq > behind) {
         for (position, entry_len, record) in batch.records(seed) {
             // What cannot be read was noted as damage by the scan.
             let record = match record {
@@ -281,14 +358,15 @@ fn replay(
                     store.index.replay_content(put.digest, record.lsn, location);
                 }
                 Body::PutLarge(put) => {
-                    seen.blobs.insert(place, put.blob);
-                    let location = Location::Large { record: place, entry_len };
+                    seen.greatest_blob = seen.greatest_blob.max(put.blob);
+                    let location = Location::Large { record: place, entry_len, blob: put.blob };
                     store.index.replay_content(put.digest, record.lsn, location);
                 }
                 Body::Name(name) => {
                     let key = PathKey::new(name.namespace, &name.path);
                     let fingerprint = store.index.fingerprint(&name.digest, name.attributes.as_bytes());
-                    store.index.replay_name(key, record.lsn, place, &name.digest, fingerprint);
+                    let replaced = store.index.replay_name(key, record.lsn, place, &name.digest, fingerprint);
+                    seen.replaced.extend(replaced);
                 }
                 Body::DeleteContent(digest) => {
                     let latest = seen.contents_deleted.entry(digest).or_default();
@@ -332,37 +410,12 @@ fn seal_of(scanned: &Scanned) -> Seal {
     }
 }
 
-fn note_lane(lanes: &mut Vec<LaneStart>, id: LaneId, segment: SegmentId, scanned: &Scanned) {
-    let end = Predecessor { segment, end: scanned.end, last_batch: scanned.last_batch };
+fn note_lane(lanes: &mut Vec<LaneStart>, id: LaneId, end: Predecessor) {
     match lanes.iter_mut().find(|lane| lane.id == id) {
         // Segments are visited in the order of their numbers, and a lane's numbers grow.
         Some(lane) => lane.predecessor = Some(end),
         None => lanes.push(LaneStart { id, predecessor: Some(end) }),
     }
-}
-
-/// Takes away what was deleted later than it was written. A second scan, made only where anything was deleted: the
-/// names of a deleted content are found by reading them.
-async fn apply_deletes(store: &Store, pool: &Pool, heads: &Heads, seen: &Seen) -> io::Result<()> {
-    if seen.contents_deleted.is_empty() && seen.paths_deleted.is_empty() {
-        return Ok(());
-    }
-    for (id, segment) in &heads.segments {
-        let scanned = scan::scan(&segment.file, pool, &segment.header, heads.ends.get(id).copied()).await?;
-        let seed = segment.header.nonce.seed(*id);
-        for (position, _, record) in scanned.batches.iter().flat_map(|batch| batch.records(seed)) {
-            let Ok(super::format::Record { lsn, body: Body::Name(name), .. }) = record else { continue };
-            let key = PathKey::new(name.namespace, &name.path);
-            let content_gone = seen.contents_deleted.get(&name.digest).is_some_and(|deleted| lsn < *deleted);
-            let path_gone = seen.paths_deleted.get(&key).is_some_and(|deleted| lsn < *deleted);
-            if content_gone || path_gone {
-                let offset = u32::try_from(position).expect("a segment is at most 1 GiB");
-                store.index.remove_name(key, Place { segment: *id, offset }, &name.digest);
-            }
-        }
-    }
-    // What has no name now is dropped with all that never had one.
-    Ok(())
 }
 
 /// Removes the files of blobs that no live content names, where that may be known, and makes sure that no number
@@ -389,17 +442,13 @@ async fn sweep_blobs(store: &Store, loaded: &Loaded) -> io::Result<usize> {
 /// # Errors
 /// What the disk gave.
 pub async fn blob_files(store: &Store, loaded: &Loaded) -> io::Result<BlobFiles> {
-    let named = &loaded.seen.blobs;
     let mut live = HashSet::new();
     store.index.for_each_content(|_, content| {
-        if let Location::Large { record, .. } = content.location
-            && let Some(blob) = named.get(&record)
-        {
-            live.insert(*blob);
+        if let Location::Large { blob, .. } = content.location {
+            live.insert(blob);
         }
     });
-    let greatest = named.values().copied().max().unwrap_or_default();
-    let mut files = BlobFiles { greatest, ..BlobFiles::default() };
+    let mut files = BlobFiles { greatest: loaded.seen.greatest_blob, ..BlobFiles::default() };
     for number in 0..=0xff_u64 {
         let directory = blob::directory(BlobId(number));
         let entries = match store.disk.list(&directory).await {

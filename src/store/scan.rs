@@ -333,13 +333,20 @@ pub struct Window<'a> {
     pool: &'a Pool,
     buffer: Option<Buffer>,
     start: u64,
+    read_bytes: usize,
 }
 
 impl<'a> Window<'a> {
     /// A view that has read nothing.
     #[must_use]
     pub fn new(file: &'a File, pool: &'a Pool) -> Window<'a> {
-        Window { file, pool, buffer: None, start: 0 }
+        Window::of(file, pool, SCAN_WINDOW_BYTES)
+    }
+
+    /// As [`Window::new`], of a size of its own.
+    #[must_use]
+    pub fn of(file: &'a File, pool: &'a Pool, read_bytes: usize) -> Window<'a> {
+        Window { file, pool, buffer: None, start: 0, read_bytes }
     }
 
     /// The bytes at `offset`: `len` of them, or fewer at the end of the file.
@@ -353,7 +360,7 @@ impl<'a> Window<'a> {
         if !covered {
             let start = align_down(offset, BLOCK_BYTES as u64);
             let span = usize::try_from(end - start).expect("a window is far below 4 GiB");
-            let span = span.next_multiple_of(BLOCK_BYTES).max(SCAN_WINDOW_BYTES);
+            let span = span.next_multiple_of(BLOCK_BYTES).max(self.read_bytes);
             let buffer = match self.buffer.take() {
                 Some(buffer) if buffer.capacity() >= span => buffer,
                 _ => self.pool.take(span),

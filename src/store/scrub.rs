@@ -297,7 +297,7 @@ impl Scrubber {
         // While it is read it is not deleted.
         let _active = self.lane.enter();
         let Some(content) = self.store.index.content(digest) else { return Ok(true) };
-        let Location::Large { record, entry_len } = content.location else { return Ok(true) };
+        let Location::Large { record, entry_len, .. } = content.location else { return Ok(true) };
         if content.first_name.is_none() {
             return Ok(true);
         }

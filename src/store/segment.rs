@@ -3,15 +3,15 @@
 //! Always: a segment that is still written to is read past the page cache (a buffered read would leave
 //! stale zeros there); a sealed one may be read through it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::format::SegmentHeader;
+use super::format::{FIRST_BATCH_OFFSET, SegmentHeader};
 use crate::base::crc::Seed;
-use crate::base::ids::{LaneId, Lsn, SegmentId};
+use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
 use crate::runtime::disk::{Disk, File, Open};
 
 /// The directory of segments.
@@ -59,12 +59,20 @@ pub struct Segment {
     /// The one before it in its lane.
     pub predecessor: Option<SegmentId>,
     sealed: AtomicBool,
-    /// Once it is sealed: bytes up to its end.
-    bytes: AtomicU64,
+    written: Mutex<Written>,
     /// A number that was drawn when it was sealed.
     sealed_at: AtomicU64,
     /// All that lives in it was copied.
     emptied: AtomicBool,
+}
+
+/// How far a segment was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// Bytes up to the end of the last batch.
+    pub end: u64,
+    /// The last batch, or the one before the segment's first.
+    pub last_batch: BatchSeq,
 }
 
 impl Segment {
@@ -72,10 +80,21 @@ impl Segment {
         self.sealed.load(Ordering::Acquire)
     }
 
-    /// Bytes up to its end, once it is sealed.
+    /// Bytes up to its end.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.written().end
+    }
+
+    /// How far it was written; with `durability commit`, flushed.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another batch was. Before anyone who waits for it is told.
+    pub fn note_written(&self, written: Written) {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
     }
 
     /// A number that was drawn when it was sealed: whoever began after that has written nothing to it.
@@ -102,6 +121,7 @@ pub struct Segments {
     direct: bool,
     open_max: usize,
     known: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
+    retired: Mutex<BTreeSet<SegmentId>>,
     open: Mutex<OpenFiles>,
 }
 
@@ -117,29 +137,37 @@ impl Segments {
     /// for readers.
     #[must_use]
     pub fn new(disk: Disk, direct: bool, open_max: usize) -> Segments {
-        Segments { disk, direct, open_max, known: RwLock::default(), open: Mutex::default() }
+        Segments {
+            disk,
+            direct,
+            open_max,
+            known: RwLock::default(),
+            retired: Mutex::default(),
+            open: Mutex::default(),
+        }
     }
 
     /// Makes a segment known to readers. `sealed` is its end, if nothing will be written to it any more.
-    pub fn add(&self, header: &SegmentHeader, sealed: Option<u64>) {
+    pub fn add(&self, header: &SegmentHeader, sealed: Option<Written>) -> Arc<Segment> {
         let id = header.segment;
+        let none = Written { end: FIRST_BATCH_OFFSET, last_batch: BatchSeq(header.first_batch.0 - 1) };
         let segment = Arc::new(Segment {
             id,
             seed: header.nonce.seed(id),
             lane: header.lane,
             predecessor: header.predecessor.map(|before| before.segment),
             sealed: AtomicBool::new(sealed.is_some()),
-            bytes: AtomicU64::new(sealed.unwrap_or(0)),
+            written: Mutex::new(sealed.unwrap_or(none)),
             sealed_at: AtomicU64::new(0),
             emptied: AtomicBool::new(false),
         });
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, segment);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, segment.clone());
+        segment
     }
 
-    /// Nothing will be written to it any more: it ends at `end`. `mark` is a number drawn now.
-    pub fn mark_sealed(&self, id: SegmentId, end: u64, mark: Lsn) {
+    /// Nothing will be written to it any more. `mark` is a number drawn now.
+    pub fn mark_sealed(&self, id: SegmentId, mark: Lsn) {
         if let Some(segment) = self.get(id) {
-            segment.bytes.store(end, Ordering::Relaxed);
             segment.sealed_at.store(mark.0, Ordering::Relaxed);
             segment.sealed.store(true, Ordering::Release);
         }
@@ -194,6 +222,27 @@ impl Segments {
     pub fn is_named_as_predecessor(&self, id: SegmentId) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.values().any(|segment| segment.predecessor == Some(id))
+    }
+
+    /// A segment is gone, and a record says so.
+    pub fn note_retired(&self, id: SegmentId) {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Those that are gone, and that others still name as the one before them.
+    #[must_use]
+    pub fn retired(&self) -> Vec<SegmentId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let named: HashSet<SegmentId> = known.values().filter_map(|segment| segment.predecessor).collect();
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.iter().filter(|id| named.contains(id)).copied().collect()
+    }
+
+    /// How far each was written.
+    #[must_use]
+    pub fn written(&self) -> Vec<(SegmentId, Written)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|segment| (segment.id, segment.written())).collect()
     }
 
     /// Number of segments.

@@ -52,6 +52,12 @@ impl Stats {
         self.flush.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(nanoseconds);
     }
 
+    /// Records committed.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
     /// The figures now.
     #[must_use]
     pub fn view(&self) -> StatsView {

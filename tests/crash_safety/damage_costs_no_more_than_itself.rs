@@ -13,7 +13,8 @@ use rhinobox::store::scan::{self, SegmentHead};
 use rhinobox::store::{ReadError, Store, segment};
 
 use crate::sim_store::{
-    INLINE_BYTES_MAX, Ledger, Request, Shared, ToSend, each_seed, lock, look, read, recover, start,
+    CHECKPOINT, INLINE_BYTES_MAX, Ledger, Request, Shared, ToSend, each_seed, lock, look, read, recover,
+    start,
 };
 
 const FILES: usize = 6;
@@ -69,7 +70,10 @@ fn victim_of(seed: u64, sealed: bool) -> Victim {
         })
         .done();
     let path = segment::path(rhinobox::base::ids::SegmentId(1));
-    Victim { disk: disk.power_cut(1), ledger, path, batches }
+    let disk = disk.power_cut(1);
+    // The log is read, not what a checkpoint knows of it.
+    let _there_is_none_unless_it_was_sealed = disk.overwrite(CHECKPOINT, 0, &[0; 64]);
+    Victim { disk, ledger, path, batches }
 }
 
 async fn find_batches(disk: &SimDisk, store: &Store) -> Vec<Batch> {

@@ -17,7 +17,8 @@ use rhinobox::runtime::sim::{Outcome, Rng, Sim, SimDisk};
 use rhinobox::store::Room;
 
 use crate::sim_store::{
-    INLINE_BYTES_MAX, Ledger, Machine, Request, SEGMENT_BYTES, ToSend, View, each_seed, recover, start,
+    INLINE_BYTES_MAX, Ledger, Machine, Request, SEGMENT_BYTES, ToSend, View, each_seed, recover_both_ways,
+    start,
 };
 
 /// Contents, each of which has a client of its own; each content has this many names.
@@ -162,7 +163,8 @@ fn deletes_and_compaction_lose_nothing_and_bring_nothing_back() {
                 run(seed + life * 1_000, &disk, &model, Some(1 + rng.below(events)));
                 let after =
                     if rng.one_in(4) { disk.kill(rng.next_u64()) } else { disk.power_cut(rng.next_u64()) };
-                let served = recover(seed, &after).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+                let served =
+                    recover_both_ways(seed, &after).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
                 assert!(
                     served.opened.recovered.damage.is_empty(),
                     "seed {seed}: {:?}",
@@ -170,7 +172,8 @@ fn deletes_and_compaction_lose_nothing_and_bring_nothing_back() {
                 );
                 check(&served.view, &model).unwrap_or_else(|why| panic!("seed {seed}, life {life}: {why}"));
                 // Recovered once more, it is the same store.
-                let again = recover(seed, &after.power_cut(rng.next_u64())).expect("it opens again");
+                let again =
+                    recover_both_ways(seed, &after.power_cut(rng.next_u64())).expect("it opens again");
                 assert_eq!(again.view.hash, served.view.hash, "seed {seed}, life {life}");
                 states.fetch_add(2, Ordering::Relaxed);
                 disk = after;
@@ -230,7 +233,7 @@ fn the_space_of_what_is_deleted_returns() {
             }
         })
         .done();
-    let after = recover(4, &disk.power_cut(1)).expect("it opens");
+    let after = recover_both_ways(4, &disk.power_cut(1)).expect("it opens");
     assert_eq!((after.view.files.len(), after.view.problems.len()), (60, 0));
 }
 
@@ -277,7 +280,7 @@ fn on_a_full_disk_deletes_work_and_uploads_go_on_when_they_have_freed_space() {
             }
         })
         .done();
-    let after = recover(7, &disk.power_cut(5)).expect("it opens");
+    let after = recover_both_ways(7, &disk.power_cut(5)).expect("it opens");
     assert!(after.view.problems.is_empty() && after.opened.recovered.damage.is_empty());
     assert!(after.view.files.len() >= 50);
 }

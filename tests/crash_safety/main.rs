@@ -1,6 +1,7 @@
 //! The store's crash safety, shown on a simulated disk that drives the code the daemon runs. One behaviour a file.
 
 mod acknowledged_files_survive_power_cuts;
+mod checkpoints_are_only_a_shortcut;
 mod damage_costs_no_more_than_itself;
 mod deleted_files_stay_gone_and_their_space_returns;
 mod duplicates_wait_until_the_original_is_durable;

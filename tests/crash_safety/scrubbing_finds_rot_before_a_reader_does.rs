@@ -57,7 +57,7 @@ async fn rot(disk: &SimDisk, machine: &Machine, n: u64, bit: u8) {
             disk.flip_bit(&format!("segments/{segment}.seg"), u64::from(offset + len / 2), bit)
                 .expect("it is there");
         }
-        Location::Large { record, entry_len } => {
+        Location::Large { record, entry_len, .. } => {
             let large = machine.store.read_large(&machine.pool, record, entry_len).await.expect("it reads");
             let path = format!("blobs/{:02x}/{}", large.blob.0 & 0xff, large.blob);
             disk.flip_bit(&path, large.len / 2, bit).expect("it is there");

@@ -22,7 +22,7 @@ use rhinobox::runtime::buffer::Pool;
 use rhinobox::runtime::disk::Disk;
 use rhinobox::runtime::sync::Semaphore;
 use rhinobox::runtime::{core, topology};
-use rhinobox::store::{Choices, Durability, Lane, Store};
+use rhinobox::store::{CheckpointPace, Choices, Durability, Lane, Store};
 
 /// A folder of this test, removed when it is over.
 pub(crate) struct Folder(PathBuf);
@@ -79,6 +79,7 @@ where
                 durability: Durability::Commit,
                 segment_bytes: Some(MIB as u64),
                 inline_bytes_max: INLINE_BYTES_MAX,
+                checkpoint: CheckpointPace::default(),
             };
             let (store, opened) = Store::open(disk, &pool, choices).await.expect("the store opens");
             let start = Store::lane_starts(&opened.recovered, 1)[0];

@@ -27,9 +27,11 @@ use rhinobox::store::delete::DeleteError;
 use rhinobox::store::format::attributes::Kind;
 use rhinobox::store::index::{Content, Location, PathKey, Place};
 use rhinobox::store::{
-    Choices, CommitError, Compactor, Durability, Lane, OpenError, Opened, ReadError, Store,
+    CheckpointPace, Choices, CommitError, Compactor, Durability, Lane, OpenError, Opened, ReadError, Store,
 };
 
+/// The checkpoint of the index.
+pub(crate) const CHECKPOINT: &str = "index/checkpoint";
 /// Small, so that rotation, seals and blobs occur often.
 pub(crate) const SEGMENT_BYTES: u64 = 192 * 1024;
 /// Contents above this are blobs.
@@ -41,6 +43,8 @@ pub(crate) fn choices() -> Choices {
         durability: Durability::Commit,
         segment_bytes: Some(SEGMENT_BYTES),
         inline_bytes_max: INLINE_BYTES_MAX,
+        // Often: some while others write.
+        checkpoint: CheckpointPace { records_min: 8, interval_ms: 300 },
     }
 }
 
@@ -104,8 +108,18 @@ pub(crate) async fn start(
     cores: usize,
     ledger: &Shared,
 ) -> Result<(Machine, Opened), OpenError> {
+    start_with(choices(), disk, cores, ledger).await
+}
+
+/// As [`start`], with other choices.
+pub(crate) async fn start_with(
+    choices: Choices,
+    disk: &SimDisk,
+    cores: usize,
+    ledger: &Shared,
+) -> Result<(Machine, Opened), OpenError> {
     let pool = Pool::new(8 << 20);
-    let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices()).await?;
+    let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices).await?;
     let inboxes: Arc<Vec<Inbox<Message>>> = Arc::new((0..cores).map(|_| Inbox::new(64)).collect());
     let machine = Machine { store, ledger: ledger.clone(), pool, inboxes };
     let mut starts = Store::lane_starts(&opened.recovered, cores + 1);
@@ -236,6 +250,7 @@ impl Machine {
             self.post(core, Message::Stop(reply));
             stopped.await.expect("a core answers");
         }
+        self.store.checkpoint_at_stop(&self.pool).await;
     }
 }
 
@@ -486,7 +501,7 @@ pub(crate) async fn read(
 ) -> Result<(Vec<u8>, Option<String>), ReadError> {
     match location {
         Location::Inline { .. } => Ok((store.read_inline(pool, location).await?.to_vec(), None)),
-        Location::Large { record, entry_len } => {
+        Location::Large { record, entry_len, .. } => {
             let large = store.read_large(pool, record, entry_len).await?;
             let file = store.open_large(&large).await?;
             let mut bytes = Vec::new();
@@ -523,9 +538,35 @@ pub(crate) fn recover(seed: u64, disk: &SimDisk) -> Result<Recovery, String> {
     Ok(Recovery { view, opened, events })
 }
 
+/// As [`recover`], and once more from the log alone if there is a checkpoint: both come to the same.
+pub(crate) fn recover_both_ways(seed: u64, disk: &SimDisk) -> Result<Recovery, String> {
+    if disk.contents(CHECKPOINT).is_err() {
+        return recover(seed, disk);
+    }
+    let other = disk.kill(seed);
+    other.overwrite(CHECKPOINT, 0, &[0; 64]).expect("it is there");
+    let (with, without) = (recover(seed, disk)?, recover(seed, &other)?);
+    if without.opened.recovered.checkpoint.is_some() {
+        return Err("a checkpoint without a head was used".to_owned());
+    }
+    let parts = |view: &View| (view.hash, view.nameless, view.blobs.clone(), view.problems.clone());
+    if parts(&with.view) != parts(&without.view) {
+        let (with, without) = (&with.view.files, &without.view.files);
+        let odd = with.iter().filter(|(path, file)| without.get(*path) != Some(file));
+        let odd = odd.chain(without.iter().filter(|(path, _)| !with.contains_key(*path)));
+        return Err(format!(
+            "with the checkpoint {} files, from the log alone {}; they differ in {:?}",
+            with.len(),
+            without.len(),
+            odd.collect::<Vec<_>>()
+        ));
+    }
+    Ok(with)
+}
+
 /// Recovers after a mere cut or kill, holds the result against the ledger, and gives it.
 pub(crate) fn recover_and_check(seed: u64, disk: &SimDisk, ledger: &Shared) -> Result<Recovery, String> {
-    let recovery = recover(seed, disk)?;
+    let recovery = if seed.is_multiple_of(3) { recover_both_ways(seed, disk)? } else { recover(seed, disk)? };
     if let Some(damage) = recovery.opened.recovered.damage.first() {
         return Err(format!("damage without damage: {damage}"));
     }

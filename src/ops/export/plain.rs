@@ -38,7 +38,7 @@ pub(super) async fn copy(
     }
     let mismatch = || Err(format!("its content does not hash to {digest}"));
     let (record, entry_len) = match content.location {
-        Location::Large { record, entry_len } => (record, entry_len),
+        Location::Large { record, entry_len, .. } => (record, entry_len),
         location @ Location::Inline { .. } => {
             let bytes = match damage_only(store.read_inline(pool, location).await)? {
                 Ok(bytes) => bytes,

@@ -22,7 +22,7 @@ impl Where {
         match content.location {
             _ if content.lsn.0 == 0 => Where::Nowhere,
             Location::Inline { len, .. } => Where::Segment(u64::from(len)),
-            Location::Large { record, entry_len } => Where::File(record, entry_len),
+            Location::Large { record, entry_len, .. } => Where::File(record, entry_len),
         }
     }
 }

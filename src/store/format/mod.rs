@@ -16,7 +16,8 @@
 
 pub mod attributes;
 pub mod batch;
-mod bytes;
+pub(in crate::store) mod bytes;
+pub mod checkpoint;
 pub mod header;
 pub mod record;
 pub mod seal;

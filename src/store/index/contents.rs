@@ -1,17 +1,20 @@
 //! Digest to place, and who is storing what right now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 
+use super::image::encode_all;
 use super::table::{self, Keyed, Table, mix};
 use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
-use crate::base::ids::{Lsn, SegmentId};
+use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
 use crate::runtime::sync::oneshot;
-use crate::store::format::PutBody;
+use crate::store::format::bytes::{Reader, Writer};
+use crate::store::format::checkpoint::Section;
+use crate::store::format::{FormatError, PutBody};
 
 /// Where a content is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +36,8 @@ pub enum Location {
         record: Place,
         /// Bytes of its entry.
         entry_len: u32,
+        /// The file.
+        blob: BlobId,
     },
 }
 
@@ -130,7 +135,7 @@ pub(super) fn claim(index: &Handle, digest: Digest) -> Claim {
         && !entry.is_damaged()
         && !entry.is_dying()
     {
-        return Claim::Stored(entry.content());
+        return Claim::Stored(shard.content(entry));
     }
     if let Some(claimed) = shard.claims.find_mut(hash, |claimed| claimed.digest == digest) {
         let (sender, receiver) = oneshot::channel();
@@ -207,7 +212,7 @@ impl Entry {
                 assert!(len <= LEN_MASK, "inline contents are far below 512 MiB");
                 (self.segment, self.offset, self.len_and_flags, self.crc) = (segment.0, offset, len, crc);
             }
-            Location::Large { record, entry_len } => {
+            Location::Large { record, entry_len, .. } => {
                 assert!(entry_len <= LEN_MASK, "a record fits a batch");
                 (self.segment, self.offset) = (record.segment.0, record.offset);
                 (self.len_and_flags, self.crc) = (entry_len | FLAG_LARGE, 0);
@@ -215,14 +220,13 @@ impl Entry {
         }
     }
 
-    fn location(&self) -> Location {
-        let (segment, offset) = (SegmentId(self.segment), self.offset);
-        let len = self.len_and_flags & LEN_MASK;
-        if self.len_and_flags & FLAG_LARGE != 0 {
-            Location::Large { record: Place { segment, offset }, entry_len: len }
-        } else {
-            Location::Inline { segment, offset, len, crc: self.crc }
-        }
+    fn is_large(&self) -> bool {
+        self.len_and_flags & FLAG_LARGE != 0
+    }
+
+    /// Bytes of the payload if it stands in a segment, else 0.
+    fn inline_len(&self) -> u64 {
+        if self.is_large() { 0 } else { u64::from(self.len_and_flags & LEN_MASK) }
     }
 
     fn first_name(&self) -> Option<Place> {
@@ -230,18 +234,19 @@ impl Entry {
             .then_some(Place { segment: SegmentId(self.first_name_segment), offset: self.first_name_offset })
     }
 
+    /// Whether what it shows is there. Of a big content the record tells.
+    fn is_at(&self, location: Location) -> bool {
+        let (segment, offset, large) = match location {
+            Location::Inline { segment, offset, .. } => (segment, offset, false),
+            Location::Large { record, .. } => (record.segment, record.offset, true),
+        };
+        !self.is_placeholder()
+            && (SegmentId(self.segment), self.offset, self.is_large()) == (segment, offset, large)
+    }
+
     fn set_first_name(&mut self, place: Option<Place>) {
         let place = place.unwrap_or(Place { segment: SegmentId(0), offset: 0 });
         (self.first_name_segment, self.first_name_offset) = (place.segment.0, place.offset);
-    }
-
-    fn content(&self) -> Content {
-        Content {
-            lsn: Lsn(self.lsn),
-            location: self.location(),
-            damaged: self.is_damaged(),
-            first_name: self.first_name(),
-        }
     }
 }
 
@@ -253,6 +258,8 @@ struct Claimed {
 
 struct Shard {
     entries: Table<Entry>,
+    /// The files of big contents.
+    blobs: HashMap<Digest, BlobId>,
     /// Names beyond the first. Few contents have any.
     more_names: HashMap<Digest, Vec<Place>>,
     /// Deletes that a name on its way may not have seen: whichever has a lower number is gone.
@@ -269,6 +276,7 @@ impl Shard {
     fn new(secret: u64) -> Shard {
         Shard {
             entries: Table::new(secret),
+            blobs: HashMap::new(),
             more_names: HashMap::new(),
             deleted: HashMap::new(),
             dying: HashMap::new(),
@@ -282,6 +290,26 @@ impl Shard {
         match self.claims.find_entry(hash, |claimed| claimed.digest == *digest) {
             Ok(found) => found.remove().0.waiters,
             Err(_) => Vec::new(),
+        }
+    }
+
+    fn location(&self, entry: &Entry) -> Location {
+        let (segment, offset) = (SegmentId(entry.segment), entry.offset);
+        let len = entry.len_and_flags & LEN_MASK;
+        if entry.is_large() {
+            let blob = self.blobs.get(&entry.digest).copied().unwrap_or_default();
+            Location::Large { record: Place { segment, offset }, entry_len: len, blob }
+        } else {
+            Location::Inline { segment, offset, len, crc: entry.crc }
+        }
+    }
+
+    fn content(&self, entry: &Entry) -> Content {
+        Content {
+            lsn: Lsn(entry.lsn),
+            location: self.location(entry),
+            damaged: entry.is_damaged(),
+            first_name: entry.first_name(),
         }
     }
 
@@ -300,8 +328,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new() -> Contents {
-        let secret = table::secret();
+    pub(super) fn new(secret: u64) -> Contents {
         Contents { shards: (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new(secret))).collect(), secret }
     }
 
@@ -314,7 +341,8 @@ impl Contents {
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Content> {
-        self.shard(digest).find(self.hash(digest), digest).map(Entry::content)
+        let shard = self.shard(digest);
+        shard.find(self.hash(digest), digest).map(|entry| shard.content(entry))
     }
 
     pub(super) fn names(&self, digest: &Digest) -> Vec<Place> {
@@ -344,13 +372,19 @@ impl Contents {
     ) -> Vec<oneshot::Sender<()>> {
         let hash = self.hash(&digest);
         let mut shard = self.shard(&digest);
-        let shard = &mut *shard;
-        let entry = shard.entries.find_or_insert(hash, |entry| entry.digest == digest, || Entry::new(digest));
-        if entry.lsn < lsn.0 {
-            let old = if entry.is_placeholder() { 0 } else { inline_len(entry.location()) };
-            shard.inline_bytes = shard.inline_bytes - old + inline_len(location);
+        let Shard { entries, blobs, dying, inline_bytes, .. } = &mut *shard;
+        let entry = entries.find_or_insert(hash, |entry| entry.digest == digest, || Entry::new(digest));
+        // Of one number there may be several records when the log is read again: copies, of which the later one is taken.
+        if entry.lsn <= lsn.0 && !entry.is_at(location) {
+            *inline_bytes -= entry.inline_len();
+            if let Location::Large { blob, .. } = location {
+                blobs.insert(digest, blob);
+            } else if entry.is_large() {
+                blobs.remove(&digest);
+            }
             entry.set(lsn, location);
-            shard.dying.remove(&digest);
+            *inline_bytes += entry.inline_len();
+            dying.remove(&digest);
         }
         if release { shard.release(hash, &digest) } else { Vec::new() }
     }
@@ -373,9 +407,11 @@ impl Contents {
         match entry.first_name() {
             None => entry.set_first_name(Some(place)),
             first if first == replaced => entry.set_first_name(Some(place)),
+            // Read from the log again.
+            first if first == Some(place) => {}
             Some(_) => {
                 let more = shard.more_names.entry(*digest).or_default();
-                match more.iter_mut().find(|name| Some(**name) == replaced) {
+                match more.iter_mut().find(|name| Some(**name) == replaced || **name == place) {
                     Some(name) => *name = place,
                     None => more.push(place),
                 }
@@ -462,21 +498,20 @@ impl Contents {
         shard.dying.remove(digest);
         let dead = |entry: &Entry| entry.digest == *digest && entry.is_dying();
         let entry = shard.entries.remove(hash, dead)?;
-        if entry.is_placeholder() {
-            return None;
-        }
-        shard.inline_bytes -= inline_len(entry.location());
-        Some(entry.location())
+        let location = shard.location(&entry);
+        shard.inline_bytes -= entry.inline_len();
+        shard.blobs.remove(digest);
+        (!entry.is_placeholder()).then_some(location)
     }
 
     /// The content's bytes, or its record, were copied: `to` takes the place of `from` if that is what is stored.
     pub(super) fn relocate(&self, digest: &Digest, from: Location, to: Location) -> bool {
         let hash = self.hash(digest);
         let mut shard = self.shard(digest);
-        let Some(entry) = shard.find_mut(hash, digest) else { return false };
-        if entry.location() != from {
+        if shard.find(hash, digest).is_none_or(|entry| shard.location(entry) != from) {
             return false;
         }
+        let Some(entry) = shard.find_mut(hash, digest) else { return false };
         let (lsn, flags) = (Lsn(entry.lsn), entry.len_and_flags & (FLAG_DAMAGED | FLAG_DYING));
         entry.set(lsn, to);
         entry.len_and_flags |= flags;
@@ -496,31 +531,42 @@ impl Contents {
         }
     }
 
-    pub(super) fn drop_nameless(&self) -> Vec<Place> {
-        let mut large = Vec::new();
+    pub(super) fn drop_nameless(&self) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(poisoned);
-            let mut dropped_bytes = 0;
-            shard.entries.retain(|entry| {
+            let Shard { entries, blobs, dying, inline_bytes, .. } = &mut *shard;
+            entries.retain(|entry| {
                 let named = entry.first_name_segment != 0;
-                if !named && !entry.is_placeholder() {
-                    dropped_bytes += inline_len(entry.location());
-                    if let Location::Large { record, .. } = entry.location() {
-                        large.push(record);
-                    }
+                if !named {
+                    *inline_bytes -= entry.inline_len();
+                    blobs.remove(&entry.digest);
                 }
                 named
             });
-            shard.inline_bytes -= dropped_bytes;
-            shard.dying.clear();
+            dying.clear();
         }
-        large
+    }
+
+    /// Takes these places from all contents' lists of names. No content dies of it: [`Contents::drop_nameless`] follows.
+    pub(super) fn unlink_all(&self, gone: &HashSet<Place>) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(poisoned);
+            let Shard { entries, more_names, .. } = &mut *shard;
+            more_names.values_mut().for_each(|names| names.retain(|name| !gone.contains(name)));
+            for entry in entries.iter_mut() {
+                if entry.first_name().is_some_and(|name| gone.contains(&name)) {
+                    let more = more_names.get_mut(&entry.digest).filter(|names| !names.is_empty());
+                    entry.set_first_name(more.map(|names| names.remove(0)));
+                }
+            }
+            more_names.retain(|_, names| !names.is_empty());
+        }
     }
 
     pub(super) fn for_each(&self, visit: &mut impl FnMut(&Digest, Content)) {
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(poisoned);
-            shard.entries.iter().for_each(|entry| visit(&entry.digest, entry.content()));
+            shard.entries.iter().for_each(|entry| visit(&entry.digest, shard.content(entry)));
         }
     }
 
@@ -537,10 +583,106 @@ impl Contents {
     }
 }
 
-fn inline_len(location: Location) -> u64 {
-    match location {
-        Location::Inline { len, .. } => u64::from(len),
-        Location::Large { .. } => 0,
+/// As it stands in a checkpoint.
+impl Entry {
+    fn encode(&self, to: &mut Writer<'_>) {
+        to.bytes(&self.digest.0).u64(self.lsn).u32(self.segment).u32(self.offset);
+        // What is dying has no name, and is dropped when it is read.
+        to.u32(self.len_and_flags & !FLAG_DYING).u32(self.crc);
+        to.u32(self.first_name_segment).u32(self.first_name_offset);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Entry, FormatError> {
+        Ok(Entry {
+            digest: Digest(from.array()?),
+            lsn: from.u64()?,
+            segment: from.u32()?,
+            offset: from.u32()?,
+            len_and_flags: from.u32()?,
+            crc: from.u32()?,
+            first_name_segment: from.u32()?,
+            first_name_offset: from.u32()?,
+        })
+    }
+}
+
+impl Contents {
+    /// What a shard holds, section by section.
+    pub(super) fn image(&self, shard: usize) -> [(Section, Vec<u8>); 4] {
+        let shard = self.shards[shard].lock().unwrap_or_else(poisoned);
+        let Shard { entries, blobs, more_names, deleted, .. } = &*shard;
+        let names =
+            || more_names.iter().flat_map(|(digest, names)| names.iter().map(move |name| (digest, name)));
+        [
+            (Section::Contents, encode_all(Section::Contents, entries.len(), entries.iter(), Entry::encode)),
+            (
+                Section::MoreNames,
+                encode_all(Section::MoreNames, names().count(), names(), |(digest, name), to| {
+                    to.bytes(&digest.0);
+                    name.encode(to);
+                }),
+            ),
+            (
+                Section::Blobs,
+                encode_all(Section::Blobs, blobs.len(), blobs.iter(), |(digest, blob), to| {
+                    to.bytes(&digest.0).u64(blob.0);
+                }),
+            ),
+            (
+                Section::ContentsDeleted,
+                encode_all(Section::ContentsDeleted, deleted.len(), deleted.iter(), |(digest, lsn), to| {
+                    to.bytes(&digest.0).u64(lsn.0);
+                }),
+            ),
+        ]
+    }
+
+    /// Enters a part of a section of a shard, which has `of` entries in all.
+    ///
+    /// # Errors
+    /// `Inconsistent` if they do not belong there.
+    pub(super) fn load(
+        &self,
+        section: Section,
+        shard: usize,
+        of: usize,
+        mut from: Reader<'_>,
+    ) -> Result<(), FormatError> {
+        let mut held = self.shards[shard].lock().unwrap_or_else(poisoned);
+        let Shard { entries, blobs, more_names, inline_bytes, .. } = &mut *held;
+        match section {
+            Section::Contents => entries.reserve(of),
+            Section::Blobs => blobs.reserve(of.saturating_sub(blobs.len())),
+            _ => {}
+        }
+        while !from.is_empty() {
+            match section {
+                Section::Contents => {
+                    let entry = Entry::decode(&mut from)?;
+                    let hash = entry.hash(self.secret);
+                    if table::shard_of(hash) != shard {
+                        return Err(FormatError::Inconsistent);
+                    }
+                    *inline_bytes += entry.inline_len();
+                    entries.insert(hash, entry);
+                }
+                Section::MoreNames => {
+                    more_names.entry(Digest(from.array()?)).or_default().push(Place::decode(&mut from)?);
+                }
+                Section::Blobs => {
+                    blobs.insert(Digest(from.array()?), BlobId(from.u64()?));
+                }
+                _ => return Err(FormatError::Inconsistent),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(poisoned) = Shard::new(self.secret);
+        }
     }
 }
 

@@ -8,20 +8,25 @@
 //! - no lock is held across an await; a content's lock may be taken under a path's, never the other way.
 
 mod contents;
+mod image;
 mod paths;
 mod table;
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use contents::{Claim, ClaimGuard, Content, Location, Ticket};
+pub(super) use image::encode_all;
+pub use image::{Keys, Removal};
 pub use paths::{Bind, NameGuard, PathKey};
 
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::runtime::fatal;
 use contents::Contents;
+use image::Removals;
 use paths::Paths;
 
 /// Where a record's entry begins.
@@ -77,13 +82,29 @@ pub struct Index {
     contents: Contents,
     paths: Paths,
     next_lsn: AtomicU64,
+    marked: AtomicU64,
+    removals: Removals,
+    keys: Keys,
 }
 
 impl Index {
     /// An empty index whose first mutation will be number 1.
     #[must_use]
     pub fn new() -> Arc<Index> {
-        Arc::new(Index { contents: Contents::new(), paths: Paths::new(), next_lsn: AtomicU64::new(1) })
+        Index::with_keys(Keys::random())
+    }
+
+    /// As [`Index::new`], with the keys of another.
+    #[must_use]
+    pub fn with_keys(keys: Keys) -> Arc<Index> {
+        Arc::new(Index {
+            contents: Contents::new(keys.contents),
+            paths: Paths::new(keys.paths, keys.fingerprints),
+            next_lsn: AtomicU64::new(1),
+            marked: AtomicU64::new(0),
+            removals: Removals::default(),
+            keys,
+        })
     }
 
     /// Draws the next LSN. Callers hold the lock of the shard that the mutation changes.
@@ -117,7 +138,14 @@ impl Index {
     /// Notes that the stored copy does not check: the next upload of it becomes the stored copy.
     /// Nothing happens if the content was stored anew (another LSN) in the meantime.
     pub fn mark_damaged(&self, digest: &Digest, lsn: Lsn) {
+        self.marked.fetch_add(1, Ordering::Relaxed);
         self.contents.mark_damaged(digest, lsn);
+    }
+
+    /// How often a copy was found not to check.
+    #[must_use]
+    pub fn times_marked(&self) -> u64 {
+        self.marked.load(Ordering::Relaxed)
     }
 
     /// A core's hold on it.
@@ -155,16 +183,44 @@ impl Index {
         self.contents.put(digest, lsn, location, false);
     }
 
-    /// Replay: a name.
-    pub fn replay_name(&self, key: PathKey, lsn: Lsn, place: Place, digest: &Digest, fingerprint: u64) {
-        self.publish_name(key, lsn, place, digest, fingerprint, false);
+    /// Replay: a name. Gives the place of the one that it has replaced at its path, which may be another content's:
+    /// [`Index::replay_deletes`] is to be told.
+    pub fn replay_name(
+        &self,
+        key: PathKey,
+        lsn: Lsn,
+        place: Place,
+        digest: &Digest,
+        fingerprint: u64,
+    ) -> Option<Place> {
+        self.publish_name(key, lsn, place, digest, fingerprint, false).filter(|replaced| *replaced != place)
     }
 
-    /// Replay: takes the name away that is recorded at `place`. The path may mean another content by now: the name is
-    /// unlinked from its own all the same.
-    pub fn remove_name(&self, key: PathKey, place: Place, digest: &Digest) {
-        self.paths.remove(key, place);
-        let _dropped_with_all_nameless = self.unlink(digest, place);
+    /// Replay: takes away what was deleted: names that are older than a delete of their content or path. `gone` are
+    /// places of names that others have replaced.
+    pub fn replay_deletes(
+        &self,
+        contents: &HashMap<Digest, Lsn>,
+        paths: &HashMap<PathKey, Lsn>,
+        mut gone: HashSet<Place>,
+    ) {
+        for (key, before) in paths {
+            self.paths.remove_before(*key, *before, |place| {
+                gone.insert(place);
+            });
+        }
+        let mut doomed = HashMap::new();
+        for (digest, before) in contents {
+            doomed.extend(self.contents.names(digest).into_iter().map(|place| (place, *before)));
+        }
+        if !doomed.is_empty() {
+            self.paths.remove_all_before(&doomed, |place| {
+                gone.insert(place);
+            });
+        }
+        if !gone.is_empty() {
+            self.contents.unlink_all(&gone);
+        }
     }
 
     /// Draws the number of a delete of this content with all its names; `None` if it has none.
@@ -194,7 +250,10 @@ impl Index {
     #[must_use]
     pub fn remove_name_before(&self, key: PathKey, digest: &Digest, before: Lsn) -> Option<Lsn> {
         let mut death = None;
-        self.paths.remove_before(key, before, |place| death = self.unlink(digest, place));
+        self.paths.remove_before(key, before, |place| {
+            self.removals.note(Removal { key, digest: *digest, place });
+            death = self.unlink(digest, place);
+        });
         death
     }
 
@@ -202,7 +261,10 @@ impl Index {
     #[must_use]
     pub fn remove_name_at(&self, digest: &Digest, place: Place) -> Option<Lsn> {
         let mut death = None;
-        self.paths.remove_place(place, || death = self.unlink(digest, place));
+        self.paths.remove_place(place, |key| {
+            self.removals.note(Removal { key, digest: *digest, place });
+            death = self.unlink(digest, place);
+        });
         death
     }
 
@@ -259,10 +321,9 @@ impl Index {
         Lsn(self.next_lsn.fetch_add(1, Ordering::AcqRel))
     }
 
-    /// Replay is over: drops contents without a name and returns the records of those that had a file of
-    /// their own.
-    pub fn drop_nameless(&self) -> Vec<Place> {
-        self.contents.drop_nameless()
+    /// Replay is over: drops contents without a name.
+    pub fn drop_nameless(&self) {
+        self.contents.drop_nameless();
     }
 
     fn publish_name(
@@ -273,10 +334,21 @@ impl Index {
         digest: &Digest,
         fingerprint: u64,
         release: bool,
-    ) {
+    ) -> Option<Place> {
+        let mut before = None;
         // Linked under the path's lock: of two who publish one path, the later must also link later.
-        let link = |replaced| self.contents.link(digest, lsn, place, replaced);
+        let link = |replaced| {
+            before = replaced;
+            self.contents.link(digest, lsn, place, replaced)
+        };
         self.paths.put(key, lsn, place, fingerprint, release, link);
+        before
+    }
+
+    /// Names stored.
+    #[must_use]
+    pub fn name_count(&self) -> u64 {
+        self.paths.usage().0
     }
 
     /// Contents stored, names stored, bytes of memory the tables take.

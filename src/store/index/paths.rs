@@ -1,17 +1,22 @@
 //! Path to name record, and which paths are being bound right now.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hasher;
 use std::sync::{Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 use sha2::Digest as _;
+use siphasher::sip::SipHasher13;
 
+use super::image::encode_all;
 use super::table::{self, Keyed, Table, mix};
 use super::{Handle, Place, poisoned};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::INDEX_SHARDS;
+use crate::store::format::FormatError;
+use crate::store::format::bytes::{Reader, Writer};
+use crate::store::format::checkpoint::Section;
 
 /// A path as the index knows it: half of a SHA-256, so that two paths never share one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +31,20 @@ impl PathKey {
         hasher.update(path);
         let digest: [u8; 32] = hasher.finalize().into();
         PathKey(u128::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")))
+    }
+
+    fn of([low, high]: [u64; 2]) -> PathKey {
+        PathKey(u128::from(high) << 64 | u128::from(low))
+    }
+
+    /// As it stands in a checkpoint.
+    pub(in crate::store) fn encode(self, to: &mut Writer<'_>) {
+        to.bytes(&self.0.to_le_bytes());
+    }
+
+    /// See [`PathKey::encode`].
+    pub(in crate::store) fn decode(from: &mut Reader<'_>) -> Result<PathKey, FormatError> {
+        Ok(PathKey(u128::from_le_bytes(from.array()?)))
     }
 
     fn low(self) -> u64 {
@@ -66,7 +85,8 @@ impl NameGuard {
     /// The name is flushed: enters it.
     pub fn publish(mut self, place: Place) {
         self.released = true;
-        self.index.publish_name(self.key, self.lsn, place, &self.digest, self.fingerprint, true);
+        let _before =
+            self.index.publish_name(self.key, self.lsn, place, &self.digest, self.fingerprint, true);
     }
 }
 
@@ -170,14 +190,13 @@ impl Shard {
 pub(super) struct Paths {
     shards: Vec<Mutex<Shard>>,
     secret: u64,
-    fingerprints: RandomState,
+    fingerprints: SipHasher13,
 }
 
 impl Paths {
-    pub(super) fn new() -> Paths {
-        let secret = table::secret();
+    pub(super) fn new(secret: u64, fingerprints: [u64; 2]) -> Paths {
         let shards = (0..INDEX_SHARDS).map(|_| Mutex::new(Shard::new(secret))).collect();
-        Paths { shards, secret, fingerprints: RandomState::new() }
+        Paths { shards, secret, fingerprints: SipHasher13::new_with_keys(fingerprints[0], fingerprints[1]) }
     }
 
     fn shard(&self, key: PathKey) -> MutexGuard<'_, Shard> {
@@ -185,7 +204,7 @@ impl Paths {
     }
 
     pub(super) fn fingerprint(&self, digest: &Digest, attributes: &[u8]) -> u64 {
-        let mut hasher = self.fingerprints.build_hasher();
+        let mut hasher = self.fingerprints;
         hasher.write(&digest.0);
         hasher.write(attributes);
         hasher.finish()
@@ -220,7 +239,9 @@ impl Paths {
                 }
             }
             Some(old) => {
-                if old.lsn < lsn.0 && linked(Some(old.place())) {
+                // Of one number there may be several records when the log is read again: copies, of which the later one
+                // is taken.
+                if old.lsn <= lsn.0 && linked(Some(old.place())) {
                     *old = new;
                 }
             }
@@ -263,15 +284,29 @@ impl Paths {
         }
     }
 
+    /// As [`Paths::remove_before`], for all names that are recorded at one of these places.
+    pub(super) fn remove_all_before(&self, doomed: &HashMap<Place, Lsn>, mut removed: impl FnMut(Place)) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(poisoned);
+            shard.entries.retain(|entry| {
+                let gone = doomed.get(&entry.place()).is_some_and(|before| entry.lsn < before.0);
+                if gone {
+                    removed(entry.place());
+                }
+                !gone
+            });
+        }
+    }
+
     /// As [`Paths::remove_before`], for a name whose path is not known: looks at all of them.
-    pub(super) fn remove_place(&self, place: Place, removed: impl FnOnce()) {
+    pub(super) fn remove_place(&self, place: Place, removed: impl FnOnce(PathKey)) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(poisoned);
             let found = shard.entries.iter().find(|entry| entry.place() == place).map(|entry| entry.key);
             let Some(key) = found else { continue };
             let hash = mix(key[0], shard.secret);
             if shard.entries.remove(hash, |entry| entry.key == key).is_some() {
-                return removed();
+                return removed(PathKey::of(key));
             }
         }
     }
@@ -297,11 +332,11 @@ impl Paths {
     }
 
     /// Takes a name away if it is the one recorded at `place`.
-    pub(super) fn remove(&self, key: PathKey, place: Place) -> bool {
+    pub(super) fn remove(&self, key: PathKey, place: Place) {
         let halves = halves(key);
         let mut shard = self.shard(key);
         let gone = |entry: &Entry| entry.key == halves && entry.place() == place;
-        shard.entries.remove(mix(key.low(), self.secret), gone).is_some()
+        shard.entries.remove(mix(key.low(), self.secret), gone);
     }
 
     /// Names, bytes of memory.
@@ -318,4 +353,78 @@ impl Paths {
 
 fn halves(key: PathKey) -> [u64; 2] {
     [key.low(), PathKey(key.0 >> 64).low()]
+}
+
+/// As it stands in a checkpoint.
+impl Entry {
+    fn encode(&self, to: &mut Writer<'_>) {
+        to.u64(self.key[0]).u64(self.key[1]).u64(self.lsn).u64(self.fingerprint);
+        to.u32(self.segment).u32(self.offset);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Entry, FormatError> {
+        Ok(Entry {
+            key: [from.u64()?, from.u64()?],
+            lsn: from.u64()?,
+            fingerprint: from.u64()?,
+            segment: from.u32()?,
+            offset: from.u32()?,
+        })
+    }
+}
+
+impl Paths {
+    /// Waits until every change that is under way has ended.
+    pub(super) fn wait_for_changes(&self) {
+        self.shards.iter().for_each(|shard| drop(shard.lock().unwrap_or_else(poisoned)));
+    }
+
+    /// What a shard holds, section by section.
+    pub(super) fn image(&self, shard: usize) -> [(Section, Vec<u8>); 2] {
+        let shard = self.shards[shard].lock().unwrap_or_else(poisoned);
+        [
+            (
+                Section::Names,
+                encode_all(Section::Names, shard.entries.len(), shard.entries.iter(), Entry::encode),
+            ),
+            (
+                Section::PathsDeleted,
+                encode_all(
+                    Section::PathsDeleted,
+                    shard.deleted.len(),
+                    shard.deleted.iter(),
+                    |(key, lsn), to| {
+                        key.encode(to);
+                        to.u64(lsn.0);
+                    },
+                ),
+            ),
+        ]
+    }
+
+    /// Enters names of a shard, of which there will be `of` in all.
+    ///
+    /// # Errors
+    /// `Inconsistent` if they do not belong there.
+    pub(super) fn load(&self, shard: usize, of: usize, mut from: Reader<'_>) -> Result<(), FormatError> {
+        let mut entries = self.shards[shard].lock().unwrap_or_else(poisoned);
+        let entries = &mut entries.entries;
+        entries.reserve(of);
+        while !from.is_empty() {
+            let entry = Entry::decode(&mut from)?;
+            let hash = mix(entry.key[0], self.secret);
+            if table::shard_of(hash) != shard {
+                return Err(FormatError::Inconsistent);
+            }
+            entries.insert(hash, entry);
+        }
+        Ok(())
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(poisoned) = Shard::new(self.secret);
+        }
+    }
 }

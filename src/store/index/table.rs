@@ -27,11 +27,6 @@ const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
 /// The greatest number is left out, so that no slot in use looks empty.
 const ENTRIES_MAX: usize = NUMBER_MASK as usize;
 
-/// A number that no client knows, for [`mix`].
-pub(super) fn secret() -> u64 {
-    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8) | 1
-}
-
 /// The hash of a key of which `word` is a part that is as good as random. The secret keeps its place in a table
 /// from being chosen by whoever chooses the files.
 pub(super) fn mix(word: u64, secret: u64) -> u64 {
@@ -52,6 +47,14 @@ impl<E: Keyed> Table<E> {
     /// An empty table, which takes no memory.
     pub(super) fn new(secret: u64) -> Table<E> {
         Table { chunks: Vec::new(), len: 0, slots: Vec::new(), secret }
+    }
+
+    /// Makes slots for this many entries at once.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        let slots = (entries * 4).div_ceil(3).next_power_of_two();
+        if slots > self.slots.len() {
+            self.set_slots(slots);
+        }
     }
 
     /// Number of entries.
@@ -229,7 +232,10 @@ impl<E: Keyed> Table<E> {
 
     #[cold]
     fn grow(&mut self) {
-        let count = (self.slots.len() * 2).max(SLOTS_MIN);
+        self.set_slots((self.slots.len() * 2).max(SLOTS_MIN));
+    }
+
+    fn set_slots(&mut self, count: usize) {
         // The old ones go first: what they say is made anew from the entries.
         self.slots = Vec::new();
         self.slots = vec![EMPTY; count];

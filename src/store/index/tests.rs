@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
+use crate::base::ids::BlobId;
 
 /// A file's worth of made-up facts.
-fn digest(n: u8) -> Digest {
-    Digest::of(&[n])
+fn digest(n: u32) -> Digest {
+    Digest::of(&n.to_le_bytes())
 }
 
 fn key(path: &str) -> PathKey {
@@ -38,6 +39,17 @@ fn ticket(index: &Arc<Index>, digest: Digest) -> Ticket {
     }
 }
 
+/// Replays a name, and with it what it replaces.
+fn name(index: &Index, path: &str, n: u32, content: &Digest) {
+    let replaced = index.replay_name(key(path), Lsn(n.into()), place(n), content, n.into());
+    index.replay_deletes(&HashMap::new(), &HashMap::new(), replaced.into_iter().collect());
+}
+
+/// Replays the delete of a path.
+fn delete_path(index: &Index, path: &str, n: u64) {
+    index.replay_deletes(&HashMap::new(), &HashMap::from([(key(path), Lsn(n))]), HashSet::new());
+}
+
 /// Counts wake-ups.
 #[derive(Default)]
 struct Bell(AtomicU32);
@@ -57,8 +69,8 @@ fn the_highest_number_wins_in_whatever_order_puts_and_names_are_replayed() {
         |index, old, _| index.replay_content(old, Lsn(1), inline(10)),
         |index, old, _| index.replay_content(old, Lsn(5), inline(50)),
         |index, _, new| index.replay_content(new, Lsn(3), inline(30)),
-        |index, old, _| index.replay_name(key("a"), Lsn(2), place(2), &old, 2),
-        |index, old, _| index.replay_name(key("a"), Lsn(4), place(4), &old, 4),
+        |index, old, _| name(index, "a", 2, &old),
+        |index, old, _| name(index, "a", 4, &old),
     ];
     for order in permutations(steps.len()) {
         let index = Index::new();
@@ -72,7 +84,7 @@ fn the_highest_number_wins_in_whatever_order_puts_and_names_are_replayed() {
         assert_eq!(index.path(key("a")), Some(place(4)), "{order:?}");
         assert_eq!(index.names(&old), [place(4)], "{order:?}");
         assert_eq!(index.names(&new), [], "{order:?}");
-        assert_eq!(index.drop_nameless(), [], "neither has a file of its own");
+        index.drop_nameless();
         assert_eq!(index.content(&new), None, "{order:?}: nobody has named it");
         let usage = index.usage();
         assert_eq!((usage.contents, usage.names, usage.content_bytes), (1, 1, 100), "{order:?}");
@@ -98,18 +110,20 @@ fn names_are_linked_and_unlinked_and_the_first_is_followed_by_the_next() {
     let content = digest(1);
     index.replay_content(content, Lsn(1), inline(0));
     for (n, path) in [(2, "a"), (3, "b"), (4, "c")] {
-        index.replay_name(key(path), Lsn(n.into()), place(n), &content, n.into());
+        name(&index, path, n, &content);
     }
     assert_eq!(index.names(&content), [place(2), place(3), place(4)]);
-    index.replay_name(key("b"), Lsn(9), place(9), &content, 9);
+    name(&index, "b", 9, &content);
+    name(&index, "b", 9, &content);
     assert_eq!(index.names(&content), [place(2), place(9), place(4)], "b has new attributes");
-    index.remove_name(key("b"), place(3), &content);
+    delete_path(&index, "b", 8);
     assert_eq!(index.path(key("b")), Some(place(9)), "the record at 3 is not b's name any more");
-    index.remove_name(key("a"), place(2), &content);
+    delete_path(&index, "a", 8);
     assert_eq!((index.path(key("a")), index.names(&content)), (None, vec![place(9), place(4)]));
     assert_eq!(index.content(&content).unwrap().first_name, Some(place(9)));
-    index.remove_name(key("c"), place(4), &content);
-    index.remove_name(key("b"), place(9), &content);
+    index.replay_deletes(&HashMap::from([(content, Lsn(5))]), &HashMap::new(), HashSet::new());
+    assert_eq!(index.names(&content), [place(9)], "b is younger than the delete of the content");
+    index.replay_deletes(&HashMap::from([(content, Lsn(10))]), &HashMap::new(), HashSet::new());
     assert_eq!(index.names(&content), []);
     assert_eq!(index.usage().names, 0);
 }
@@ -177,12 +191,11 @@ fn a_deleted_name_is_unlinked_though_its_path_means_another_content_since() {
         index.replay_content(new, Lsn(4), inline(2));
         for step in order {
             match step {
-                0 => index.replay_name(key("a"), Lsn(2), place(2), &old, 1),
-                _ => index.replay_name(key("a"), Lsn(5), place(5), &new, 2),
+                0 => name(&index, "a", 2, &old),
+                _ => name(&index, "a", 5, &new),
             }
         }
-        // The delete had number 3.
-        index.remove_name(key("a"), place(2), &old);
+        delete_path(&index, "a", 3);
         index.drop_nameless();
         assert_eq!(index.content(&old), None);
         assert_eq!((index.path(key("a")), index.names(&new)), (Some(place(5)), vec![place(5)]));
@@ -190,12 +203,12 @@ fn a_deleted_name_is_unlinked_though_its_path_means_another_content_since() {
 }
 
 #[test]
-fn a_nameless_blob_is_dropped_and_told_with_its_record() {
+fn a_nameless_blob_is_dropped() {
     let index = Index::new();
-    let location = Location::Large { record: place(70), entry_len: 200 };
+    let location = Location::Large { record: place(70), entry_len: 200, blob: BlobId(7) };
     index.replay_content(digest(1), Lsn(1), location);
     assert_eq!(index.content(&digest(1)).unwrap().location, location);
-    assert_eq!(index.drop_nameless(), [place(70)]);
+    index.drop_nameless();
     assert_eq!(index.content(&digest(1)), None);
 }
 
@@ -280,6 +293,93 @@ fn a_name_without_its_content_counts_as_damaged_until_that_is_sent_again() {
     guard.publish(inline(9));
     let healed = index.content(&digest(1)).unwrap();
     assert_eq!((healed.damaged, healed.first_name), (false, Some(place(2))));
+}
+
+#[test]
+fn a_copy_of_a_record_takes_the_place_of_the_original() {
+    let index = Index::new();
+    let content = digest(1);
+    for n in [1, 2] {
+        index.replay_content(content, Lsn(1), inline(n));
+        let _replaced = index.replay_name(key("a"), Lsn(2), place(n), &content, 1);
+        let _replaced = index.replay_name(key("b"), Lsn(3), place(10 + n), &content, 1);
+    }
+    assert_eq!(index.content(&content).unwrap().location, inline(2));
+    assert_eq!(index.names(&content), [place(2), place(12)]);
+    assert_eq!((index.path(key("a")), index.path(key("b"))), (Some(place(2)), Some(place(12))));
+    assert_eq!(index.usage().content_bytes, 100);
+}
+
+/// All that an index shows, in order.
+fn all_of(index: &Index) -> Vec<(Digest, Content, Vec<Place>)> {
+    let mut all = Vec::new();
+    index.for_each_content(|digest, content| all.push((*digest, content)));
+    let mut all: Vec<_> =
+        all.into_iter().map(|(digest, content)| (digest, content, index.names(&digest))).collect();
+    all.sort_by_key(|(digest, ..)| *digest);
+    all
+}
+
+/// An index with the same keys, from images of its shards.
+fn copy_of(index: &Index) -> Arc<Index> {
+    let copy = Index::with_keys(index.keys());
+    for shard in 0..crate::limits::INDEX_SHARDS {
+        let sections = index.image_of_contents(shard).into_iter().chain(index.image_of_names(shard));
+        for (section, bytes) in sections.filter(|(_, bytes)| !bytes.is_empty()) {
+            copy.load_image(section, shard, bytes.len() / section.entry_bytes(), &bytes).unwrap();
+        }
+    }
+    copy
+}
+
+#[test]
+fn an_image_comes_back_with_blobs_names_and_marks_of_damage() {
+    let index = Index::new();
+    for n in 0..1_000_u32 {
+        let content = digest(n);
+        let large = Location::Large { record: place(n), entry_len: 200, blob: BlobId(n.into()) };
+        index.replay_content(content, Lsn(1), if n % 7 == 0 { large } else { inline(n) });
+        for more in 0..=n % 3 {
+            name(&index, &format!("{n}-{more}"), 10_000 * more + n + 10, &content);
+        }
+        if n % 10 == 0 {
+            index.mark_damaged(&content, Lsn(1));
+        }
+    }
+    let copy = copy_of(&index);
+    assert_eq!(all_of(&copy), all_of(&index));
+    let sizes = |index: &Index| {
+        let usage = index.usage();
+        (usage.contents, usage.names, usage.content_bytes)
+    };
+    assert_eq!(sizes(&copy), sizes(&index));
+    assert_eq!(copy.path(key("17-1")), index.path(key("17-1")));
+    assert_eq!(copy.path(key("17-1")), Some(place(10_027)));
+    assert_eq!(copy.fingerprint(&digest(1), b"x"), index.fingerprint(&digest(1), b"x"));
+    copy.clear();
+    assert_eq!(all_of(&copy), []);
+    assert_eq!(copy.usage().names, 0);
+    let others = Index::new();
+    let (section, bytes) = index.image_of_names(3).into_iter().next().unwrap();
+    assert!(others.load_image(section, 4, 1, &bytes).is_err(), "other keys, another shard");
+}
+
+#[test]
+fn names_removed_while_an_image_is_made_are_noted() {
+    let index = Index::new();
+    let content = digest(1);
+    index.replay_content(content, Lsn(1), inline(1));
+    name(&index, "a", 2, &content);
+    name(&index, "b", 3, &content);
+    assert!(index.remove_name_before(key("b"), &content, Lsn(4)).is_none());
+    index.begin_image();
+    let copy = copy_of(&index);
+    assert!(index.remove_name_before(key("a"), &content, Lsn(9)).is_some());
+    let removed = index.end_image();
+    assert_eq!(removed, [Removal { key: key("a"), digest: content, place: place(2) }]);
+    removed.iter().for_each(|removal| copy.load_removal(removal));
+    copy.drop_nameless();
+    assert_eq!((copy.usage().names, copy.usage().contents), (0, 0));
 }
 
 #[test]

@@ -1,0 +1,421 @@
+//! How long a start takes: a store of many small files is made in the process, by the code the daemon stores with, and
+//! then the daemon is started on it, as an operator would, after a clean stop, after kill -9, and without its checkpoint.
+//!
+//! `make bench-restart ARGS="--files 10000000"`. Ready is when `/readyz` says 200, counted from the start of the process.
+//! Each start is checked: the store has as many names as were made, and some files read back right.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clap::Parser;
+use rhinobox::base::digest::Digest;
+use rhinobox::ingest::staging::Declared;
+use rhinobox::ingest::upload::TermsBody;
+use rhinobox::ingest::{Ingest, Mode, Queue, Upload};
+use rhinobox::media::name::HASH_DIGITS;
+use rhinobox::runtime::buffer::Pool;
+use rhinobox::runtime::core::{CoreId, launch, spawn};
+use rhinobox::runtime::disk::Disk;
+use rhinobox::runtime::sync::{Notify, Semaphore};
+use rhinobox::runtime::topology;
+use rhinobox::store::{CheckpointPace, Choices, Durability, Lane, Store};
+use rustix::process::{Pid, Signal, kill_process};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The command line.
+#[derive(Parser, Debug)]
+#[command(about = "Measures how long the rhinobox daemon takes to start on a store of many files.")]
+struct Cli {
+    /// Files in the store
+    #[arg(long, default_value_t = 1_000_000)]
+    files: u64,
+    /// Bytes of each
+    #[arg(long, default_value_t = 64)]
+    bytes: usize,
+    /// Folder for data, on the disk to be measured [default: bench in cargo's target folder]
+    #[arg(long, env = "RHINOBOX_BENCH_DIR", value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The program to measure [default: the one cargo built]
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_rhinobox"), hide_default_value = true)]
+    daemon: PathBuf,
+    /// Starts of each kind; the median is told
+    #[arg(long, default_value_t = 3)]
+    repeat: usize,
+    /// cargo bench says so
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Files of one upload.
+const UPLOAD_FILES: u64 = 2_000;
+/// Uploads of a core that are under way at once.
+const UPLOADS_AT_ONCE: usize = 2;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("restart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("."));
+    let dir = cli.dir.clone().unwrap_or_else(|| target.join("bench")).join("restart");
+    if dir.exists() {
+        fs::remove_dir_all(&dir)?;
+    }
+    fs::create_dir_all(&dir)?;
+    let outcome = measure(cli, &dir);
+    fs::remove_dir_all(&dir)?;
+    outcome
+}
+
+fn measure(cli: &Cli, dir: &Path) -> Result<()> {
+    let begun = Instant::now();
+    generate(dir, cli.files, cli.bytes)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "made {} files of {} bytes in {seconds:.1} s, {:.0} a second",
+        cli.files,
+        cli.bytes,
+        cli.files as f64 / seconds
+    );
+    println!(
+        "the folder takes {:.2} GB, its checkpoint {:.3} GB",
+        size_of(dir)? as f64 / 1e9,
+        checkpoint_bytes(dir) as f64 / 1e9
+    );
+    println!(
+        "{:<58} {:>9} {:>9} {:>12} {:>14}",
+        "start", "ready, s", "stop, s", "resident, MB", "index, B/file"
+    );
+    let kinds: [(&str, Before, End); 4] = [
+        ("after a clean stop", Before::Nothing, End::Kill),
+        ("after kill -9, nothing stored since the checkpoint", Before::Nothing, End::KillAfterUploads),
+        ("after kill -9, 20,000 files stored since the checkpoint", Before::Nothing, End::Stop),
+        ("without a checkpoint: the whole log is read", Before::RemoveCheckpoint, End::Stop),
+    ];
+    let mut rows: Vec<Vec<Start>> = kinds.iter().map(|_| Vec::new()).collect();
+    let mut files = cli.files;
+    for turn in 0..cli.repeat {
+        for (row, (_, before, end)) in rows.iter_mut().zip(&kinds) {
+            if matches!(before, Before::RemoveCheckpoint) {
+                fs::remove_file(dir.join("index/checkpoint"))?;
+            }
+            let start = Start::measure(cli, dir, files, *end, turn as u64)?;
+            files += start.uploaded;
+            row.push(start);
+        }
+    }
+    for ((what, ..), starts) in kinds.iter().zip(&rows) {
+        let median = |of: fn(&Start) -> f64| {
+            let mut all: Vec<f64> = starts.iter().map(of).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        println!(
+            "{what:<58} {:>9.2} {:>9.2} {:>12.0} {:>14.1}",
+            median(|start| start.ready_s),
+            median(|start| start.stop_s),
+            median(|start| start.resident_mb),
+            median(|start| start.index_bytes_per_file),
+        );
+    }
+    Ok(())
+}
+
+/// What is done before a start.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    RemoveCheckpoint,
+}
+
+/// How the daemon of a start ends.
+#[derive(Clone, Copy)]
+enum End {
+    Kill,
+    KillAfterUploads,
+    Stop,
+}
+
+/// A start, measured.
+struct Start {
+    ready_s: f64,
+    /// NaN if it was killed.
+    stop_s: f64,
+    resident_mb: f64,
+    index_bytes_per_file: f64,
+    uploaded: u64,
+}
+
+impl Start {
+    fn measure(cli: &Cli, dir: &Path, files: u64, end: End, turn: u64) -> Result<Start> {
+        let begun = Instant::now();
+        let mut daemon = Daemon::start(&cli.daemon, dir)?;
+        let ready_s = begun.elapsed().as_secs_f64();
+        let metrics = get(daemon.address, "/metrics")?.1;
+        let metric = |name: &str| -> Result<f64> {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            Ok(line.ok_or_else(|| format!("/metrics has no {name}"))?.parse()?)
+        };
+        let names = metric("rhinobox_names")?;
+        if names != files as f64 {
+            return Err(format!("{names} names after the start, {files} were stored").into());
+        }
+        for n in (0..20).map(|n| n * (cli.files / 20) + turn) {
+            let content = content(n, cli.bytes);
+            let (status, body) =
+                get(daemon.address, &format!("/files/{}", Digest::of(&content).hex().as_str()))?;
+            if status != 200 || body.as_bytes() != content {
+                return Err(format!("file {n} came back with {status} and {} bytes", body.len()).into());
+            }
+        }
+        let mut start = Start {
+            ready_s,
+            stop_s: f64::NAN,
+            resident_mb: resident_bytes(daemon.child.id())? / 1e6,
+            index_bytes_per_file: metric("rhinobox_index_bytes")? / names,
+            uploaded: 0,
+        };
+        match end {
+            End::Kill => daemon.child.kill()?,
+            End::KillAfterUploads => {
+                start.uploaded = 20_000;
+                for n in 0..start.uploaded / 1_000 {
+                    upload(daemon.address, (turn * 1_000 + n) * 1_000 + (1 << 40), cli.bytes)?;
+                }
+                daemon.child.kill()?;
+            }
+            End::Stop => {
+                let begun = Instant::now();
+                kill_process(Pid::from_child(&daemon.child), Signal::TERM)?;
+                let status = daemon.child.wait()?;
+                start.stop_s = begun.elapsed().as_secs_f64();
+                if !status.success() {
+                    return Err(format!("the daemon ended with {status}").into());
+                }
+            }
+        }
+        daemon.child.wait()?;
+        Ok(start)
+    }
+}
+
+/// The daemon on this folder; killed if dropped.
+struct Daemon {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// Starts it and waits until it is ready.
+    fn start(program: &Path, dir: &Path) -> Result<Daemon> {
+        let mut command = Command::new(program);
+        command.arg("serve").args(["--addr", "127.0.0.1:0", "--scrub-days", "0", "--data-dir"]).arg(dir);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut daemon = Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let pipe = daemon.child.stdout.take().ok_or("no pipe")?;
+        for line in std::io::BufRead::lines(std::io::BufReader::new(pipe)) {
+            let line = line?;
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                daemon.address = address.parse()?;
+                if get(daemon.address, "/readyz")?.0 != 200 {
+                    return Err("it listens and is not ready".into());
+                }
+                return Ok(daemon);
+            }
+        }
+        Err("the daemon ended before it was ready".into())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            let _gone_already = self.child.kill();
+            let _gone_already = self.child.wait();
+        }
+    }
+}
+
+/// Status and body of a GET. The contents here are text.
+fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
+    exchange(
+        address,
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )
+}
+
+fn exchange(address: SocketAddr, request: &[u8]) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.write_all(request)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.get(9..12).ok_or("no answer")?.parse()?;
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    Ok((status, body.ok_or("an answer without an end of its head")?))
+}
+
+/// Uploads a thousand files in one request.
+fn upload(address: SocketAddr, first: u64, bytes: usize) -> Result<()> {
+    let mut body = Vec::new();
+    for n in first..first + 1_000 {
+        write!(body, "--limit\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{n}.txt\"\r\n\r\n")?;
+        body.extend_from_slice(&content(n, bytes));
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--limit--\r\n");
+    let mut request = format!(
+        "POST /ingest/media HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: multipart/form-data; boundary=limit\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.append(&mut body);
+    match exchange(address, &request)? {
+        (200, _) => Ok(()),
+        (status, body) => Err(format!("an upload was answered {status}: {body}").into()),
+    }
+}
+
+/// File number `n`: text, different from all others.
+fn content(n: u64, bytes: usize) -> Vec<u8> {
+    let mut text = format!("{n} ");
+    while text.len() < bytes {
+        text.push_str("media ");
+    }
+    text.truncate(bytes.max(24));
+    text.into_bytes()
+}
+
+/// Stores the files, on all cores, and makes a checkpoint as a clean stop does.
+fn generate(dir: &Path, files: u64, bytes: usize) -> Result<()> {
+    let cpus = topology::cpus(None)?;
+    let cores = cpus.len();
+    let next = Arc::new(AtomicU64::new(0));
+    let (sender, receiver) = mpsc::channel::<Arc<Store>>();
+    let receiver = Arc::new(std::sync::Mutex::new(receiver));
+    let dir = dir.to_path_buf();
+    let running = launch(&cpus, move |core| {
+        let (next, sender, receiver, dir) = (next.clone(), sender.clone(), receiver.clone(), dir.clone());
+        async move {
+            let pool = Pool::new(64 << 20);
+            if core == CoreId(0) {
+                let choices = Choices {
+                    durability: Durability::Commit,
+                    segment_bytes: None,
+                    inline_bytes_max: rhinobox::limits::INLINE_BYTES_MAX,
+                    checkpoint: CheckpointPace::default(),
+                };
+                let opened = Store::open(Disk::uring(dir), &pool, choices).await;
+                let (store, _) = opened.expect("an empty folder takes a store");
+                (0..cores).for_each(|_| sender.send(store.clone()).expect("every core waits for it"));
+            }
+            let store = receiver.lock().expect("nobody panics").recv().expect("the first core sends it");
+            store_files(core, &store, &pool, files, bytes, &next).await;
+            if core == CoreId(0) {
+                while store.open_lanes() > 0 {
+                    rhinobox::runtime::clock::sleep(Duration::from_millis(5)).await;
+                }
+                store.checkpoint_at_stop(&pool).await;
+            }
+        }
+    })?;
+    running.join();
+    Ok(())
+}
+
+async fn store_files(
+    core: CoreId,
+    store: &Arc<Store>,
+    pool: &Pool,
+    files: u64,
+    bytes: usize,
+    next: &Arc<AtomicU64>,
+) {
+    let start = rhinobox::store::LaneStart {
+        id: rhinobox::base::ids::LaneId(u32::try_from(core.0).expect("few")),
+        predecessor: None,
+    };
+    let lane = Lane::start(store, pool, start);
+    let ingest = Ingest {
+        index: store.index.handle(),
+        store: store.clone(),
+        lane: lane.clone(),
+        pool: pool.clone(),
+        queue: Arc::new(Queue::default()),
+        budget: Semaphore::new(64 << 20),
+        deal: Rc::new(Err),
+        offload: Rc::new(Err),
+        path_digits: HASH_DIGITS,
+    };
+    let (running, done) = (Rc::new(Cell::new(UPLOADS_AT_ONCE)), Notify::new());
+    for _ in 0..UPLOADS_AT_ONCE {
+        let (ingest, next, running, done) = (ingest.clone(), next.clone(), running.clone(), done.clone());
+        spawn(async move {
+            loop {
+                let first = next.fetch_add(UPLOAD_FILES, Ordering::Relaxed);
+                if first >= files {
+                    break;
+                }
+                upload_directly(&ingest, first..files.min(first + UPLOAD_FILES), bytes).await;
+            }
+            running.set(running.get() - 1);
+            done.notify();
+        });
+    }
+    while running.get() > 0 {
+        done.wait().await;
+    }
+    lane.stop().await;
+}
+
+async fn upload_directly(ingest: &Ingest, numbers: std::ops::Range<u64>, bytes: usize) {
+    let mut upload = Upload::new(ingest, Mode::AtEnd);
+    for n in numbers {
+        let declared = Declared { name: format!("{n}.txt"), ..Declared::default() };
+        upload.begin(declared, Some(bytes as u64)).await.expect("there is room");
+        upload.data(Bytes::from(content(n, bytes))).await.expect("there is room");
+        upload.end(None).await.expect("there is room");
+    }
+    for outcome in upload.finish(&Arc::new(TermsBody::default())).await {
+        outcome.expect("there is room");
+    }
+}
+
+fn size_of(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { size_of(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+fn checkpoint_bytes(dir: &Path) -> u64 {
+    fs::metadata(dir.join("index/checkpoint")).map_or(0, |metadata| metadata.len())
+}
+
+fn resident_bytes(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1024.0)
+}
