@@ -74,13 +74,15 @@ pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 /// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
 /// Segments are compacted while all of them together take more than this share of what lives in them.
-pub const SPACE_PERCENT_OF_LIVE: u64 = 125;
+pub const SPACE_PERCENT_OF_LIVE: u64 = 120;
 /// A segment of which this much is dead, at least, is worth copying the rest.
 pub const COMPACTION_GAIN_PERCENT: u64 = 10;
 /// Bytes a second that compaction copies, at most: a part of what the slowest NVMe drives write.
 pub const COMPACTION_BYTES_PER_S: u64 = 64 * MIB as u64;
 /// An append of copies is closed at this; one more record of the greatest kind still fits it.
 pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;
+/// For each nanosecond that a look at the whole index takes, so many without one.
+pub const COMPACTION_SURVEY_REST: u64 = 10;
 /// How often compaction looks whether there is anything to free.
 pub const COMPACTION_TICK_MS: u64 = 200;
 
@@ -130,7 +132,7 @@ pub const BLOB_WRITES_IN_FLIGHT: usize = 2;
 pub const ZERO_WRITE_BYTES: usize = 256 * KIB;
 /// Batches of a segment up to which size, on average, the lane's next one but one is filled with zeros. Where they are
 /// larger, zeros cost the disk more than they save it.
-pub const ZEROED_BATCH_BYTES_MAX: u64 = 256 * KIB as u64;
+pub const ZEROED_BATCH_BYTES_MAX: u64 = 128 * KIB as u64;
 /// How often a full disk is asked again for the space of a segment.
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.

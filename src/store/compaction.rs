@@ -33,8 +33,8 @@ use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    COMPACTION_APPEND_BYTES, COMPACTION_BYTES_PER_S, COMPACTION_GAIN_PERCENT, COMPACTION_TICK_MS,
-    NAMES_PER_APPEND, SPACE_PERCENT_OF_LIVE,
+    COMPACTION_APPEND_BYTES, COMPACTION_BYTES_PER_S, COMPACTION_GAIN_PERCENT, COMPACTION_SURVEY_REST,
+    COMPACTION_TICK_MS, NAMES_PER_APPEND, SPACE_PERCENT_OF_LIVE,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::core::spawn;
@@ -166,7 +166,7 @@ impl Compactor {
     }
 
     async fn run(self: Rc<Self>) {
-        let mut rest_ticks = 0;
+        let mut survey_ns = 0;
         let interval_ns = self.store.options.checkpoint.interval_ms * 1_000_000;
         let mut checkpoint_ns = clock::now_ns() + interval_ns;
         while !self.stopping.get() {
@@ -175,14 +175,11 @@ impl Compactor {
             // Here, and so never while something is copied or freed.
             checkpoint_ns =
                 checkpoint::make_if_due(&self.store, &self.pool, &self.stopping, checkpoint_ns).await;
-            if rest_ticks > 0 {
-                rest_ticks -= 1;
-                continue;
+            if clock::now_ns() >= survey_ns {
+                let took_ns = self.compact_some().await;
+                // A survey of many millions takes a while: it is never more than a small part of a core's time.
+                survey_ns = clock::now_ns() + took_ns * COMPACTION_SURVEY_REST;
             }
-            let begun_ns = clock::now_ns();
-            self.compact_some().await;
-            // A survey of many millions takes a while: it is never more than a small part of a core's time.
-            rest_ticks = (clock::now_ns() - begun_ns) * 10 / (COMPACTION_TICK_MS * 1_000_000);
         }
         let lane = self.lane.borrow_mut().take();
         if let Some(lane) = lane {
@@ -261,25 +258,30 @@ impl Compactor {
         }
     }
 
-    /// Chooses segments, the deadest first, until what is left is within bounds of what lives, and compacts them.
-    async fn compact_some(&self) {
+    /// Chooses segments, the deadest first, until what is left is within bounds of what lives, and compacts them. Gives
+    /// how long the choice took.
+    async fn compact_some(&self) -> u64 {
         let store = &self.store;
         let seen = (store.graveyard.garbage.load(Ordering::Relaxed), store.segments.count());
         if self.surveyed.get() == seen {
-            return;
+            return 0;
         }
+        let begun_ns = clock::now_ns();
         // Contents without a name whose uploads have ended: all who are active began after their puts.
         let before = store.epochs.oldest().unwrap_or_else(|| store.index.draw_mark());
-        for (digest, death) in store.index.doom_nameless(before) {
+        let surveyed = store.clone();
+        let (doomed, live) =
+            helper::run(move || (surveyed.index.doom_nameless(before), live_bytes(&surveyed.index))).await;
+        for (digest, death) in doomed {
             store.graveyard.dying(digest, death);
         }
-        let surveyed = store.clone();
-        let live = helper::run(move || live_bytes(&surveyed.index)).await;
+        let survey_ns = clock::now_ns() - begun_ns;
         let mut candidates: Vec<(u64, Arc<Segment>)> = Vec::new();
         let last_of_lanes = store.segments.last_of_lanes();
         let (mut used, mut alive) = (0, 0);
         let mut waiting = false;
-        for segment in store.segments.sealed() {
+        // What was emptied is on its way out.
+        for segment in store.segments.sealed().into_iter().filter(|segment| !segment.is_emptied()) {
             let bytes = live.get(&segment.id).copied().unwrap_or(0);
             used += segment.bytes();
             alive += bytes.min(segment.bytes());
@@ -287,7 +289,6 @@ impl Compactor {
                 waiting = true;
             } else if last_of_lanes.get(&segment.lane) != Some(&segment.id)
                 && !self.unfit.borrow().contains(&segment.id)
-                && !segment.is_emptied()
                 && self.measured.borrow().get(&segment.id).is_none_or(|then| bytes * 10 < then * 9)
             {
                 candidates.push((bytes, segment));
@@ -301,7 +302,7 @@ impl Compactor {
                 break;
             }
             if self.stopping.get() {
-                return;
+                return survey_ns;
             }
             match self.compact(&segment, live).await {
                 Ok(true) => used = used.saturating_sub(segment.bytes().saturating_sub(live)),
@@ -316,6 +317,7 @@ impl Compactor {
         if done && !waiting {
             self.surveyed.set((seen.0, store.segments.count()));
         }
+        survey_ns
     }
 
     /// Steps 2 and 3. Whether the segment is on its way out.
