@@ -217,10 +217,19 @@ pub const FILE_NOTE_BYTES: usize = 640;
 pub const ANSWER_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
 /// How long a request waits for its memory before it is told 503.
 pub const MEMORY_WAIT_MS: u64 = 1_000;
-/// Bytes of an unread body that are passed over behind an early refusal, so that the client sees it ...
-pub const DRAIN_BYTES_MAX: u64 = 4 * MIB as u64;
-/// ... and for how long.
-pub const DRAIN_MS_MAX: u64 = 2_000;
+/// Bytes of a body that nobody asked for, passed over behind an answer so that the connection can be kept.
+pub const SKIP_BYTES_MAX: u64 = 4 * MIB as u64;
+/// Behind an early refusal, what the client still sends is passed over so that it sees the answer: for so long while it
+/// goes on sending ...
+pub const LINGER_MS_MAX: u64 = 30_000;
+/// ... for so long while it sends nothing and does not close ...
+pub const LINGER_IDLE_MS: u64 = 5_000;
+/// ... and up to so many bytes. They cost no memory, and little else: the kernel throws them away.
+pub const LINGER_BYTES_MAX: u64 = 1_024 * MIB as u64;
+/// Thrown away in one call.
+pub const LINGER_PIECE_BYTES: usize = MIB;
+/// How long it may last when the daemon stops.
+pub const LINGER_STOP_MS: u64 = 1_000;
 /// How often deadlines are looked at: well below the shortest.
 pub const DEADLINE_TICK_MS: u64 = 100;
 /// Pieces in which a long answer is made and sent.
@@ -235,6 +244,7 @@ pub const SPACE_TICK_MS: u64 = 500;
 pub const ACCEPT_BACKOFF_MS: u64 = 50;
 
 const _: () = assert!(RECEIVE_BYTES_MIN >= HEAD_BYTES_MAX);
+const _: () = assert!(LINGER_IDLE_MS < LINGER_MS_MAX && SKIP_BYTES_MAX < LINGER_BYTES_MAX);
 const _: () = assert!(
     RECEIVE_BYTES_MIN + 2 * BLOB_WRITE_BYTES_MIN + FILE_NOTE_BYTES + 2 * FILE_NAME_BYTES_MAX
         <= BODY_BYTES_MIN

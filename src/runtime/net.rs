@@ -3,7 +3,10 @@
 //! What always holds: a breaker acts on its own connection or on nothing; a connection is closed once, after its last
 //! operation.
 
-#![expect(unsafe_code, reason = "listen, shutdown, FIONREAD and vectored sends are libc's and monoio's")]
+#![expect(
+    unsafe_code,
+    reason = "listen, shutdown, FIONREAD, discarding and vectored sends are libc's and monoio's"
+)]
 
 use std::cell::Cell;
 use std::io;
@@ -206,6 +209,23 @@ impl Stream {
             error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             error => Err(error),
         })
+    }
+
+    /// Throws away up to `most` bytes that have arrived, and says how many; `Ok(0)` is the peer's end, `WouldBlock` that
+    /// nothing is there. They are copied nowhere (tcp(7), MSG_TRUNC). Not while a receive is under way: it takes `&mut`.
+    pub fn try_discard(&mut self, most: usize) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        loop {
+            // SAFETY: with MSG_TRUNC a TCP socket writes to no memory, so the pointer may be null; the descriptor is open.
+            let count = unsafe { libc::recv(self.socket.as_raw_fd(), std::ptr::null_mut(), most, flags) };
+            match usize::try_from(count) {
+                Ok(count) => return Ok(count),
+                Err(_) => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => {}
+                    error => return Err(error),
+                },
+            }
+        }
     }
 
     /// Half-close: no more from us.

@@ -16,8 +16,8 @@ use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
 use crate::ingest::Upload;
 use crate::limits::{
-    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, DRAIN_BYTES_MAX, MEMORY_WAIT_MS,
-    RECEIVE_BYTES_MIN, SLOW_BYTES, SLOW_NS,
+    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, MEMORY_WAIT_MS, RECEIVE_BYTES_MIN,
+    SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
 };
 use crate::runtime::clock;
 use crate::runtime::sync::Permit;
@@ -252,7 +252,7 @@ impl Body {
     pub async fn skip(&mut self, conn: &mut Conn) -> Result<(), Trouble> {
         let before = self.received();
         while self.next(conn).await?.is_some() {
-            if self.received() - before > DRAIN_BYTES_MAX {
+            if self.received() - before > SKIP_BYTES_MAX {
                 return Err(HttpError::bad_request("this resource takes no body").closing().into());
             }
         }

@@ -14,10 +14,11 @@ use super::Core;
 use super::body::Body;
 use super::deadline::{Deadline, Waiting};
 use super::dispatch;
+use super::linger::Linger;
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
-use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
+use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
@@ -37,6 +38,8 @@ impl From<io::Error> for Gone {
 pub enum Trouble {
     /// It is answered with this instead.
     Refused(HttpError),
+    /// Its answer had begun and has ended, though it is not whole.
+    Ended,
     /// There is nobody to answer.
     Gone,
 }
@@ -63,6 +66,17 @@ pub struct Conn {
     deadline: Rc<Deadline>,
     /// How much to receive next; grows while buffers come back full.
     receive_bytes: usize,
+}
+
+/// What follows a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    /// The next one.
+    Next,
+    /// The connection's end.
+    Close,
+    /// Its end, once the client has had time to read the answer: more than was read may be on its way.
+    Linger,
 }
 
 /// A request in work, counted while this lives, whatever ends it.
@@ -103,16 +117,24 @@ impl Conn {
                 Err(Trouble::Gone) => return Err(Gone),
                 Err(Trouble::Refused(error)) => {
                     self.core.count_status(error.status);
-                    return self.refuse_unread(Version::Http11, &error).await;
+                    self.refuse_unread(Version::Http11, &error).await?;
+                    self.linger().await;
+                    return Ok(());
                 }
+                Err(Trouble::Ended) => unreachable!("no answer has begun while a head is read"),
             };
             let started_ns = clock::now_ns();
             let in_work = InWork::new(&self.core);
-            let persistence = self.request(head).await?;
+            let then = self.request(head).await?;
             drop(in_work);
             self.core.shared.metrics.record_request(self.core.id.0, clock::now_ns() - started_ns);
-            if persistence == Persistence::Close {
-                return Ok(());
+            match then {
+                Then::Next => {}
+                Then::Close => return Ok(()),
+                Then::Linger => {
+                    self.linger().await;
+                    return Ok(());
+                }
             }
         }
     }
@@ -155,7 +177,7 @@ impl Conn {
         }
     }
 
-    async fn request(&mut self, head: Head) -> Result<Persistence, Gone> {
+    async fn request(&mut self, head: Head) -> Result<Then, Gone> {
         let mut body = Body::new(&head);
         let draining = self.core.shared.is_draining();
         // An answer to a GET does not wait for its body; whether one comes that was not asked for with 100
@@ -165,19 +187,16 @@ impl Conn {
         let persistence = if keeps { Persistence::KeepAlive } else { Persistence::Close };
         let outcome = dispatch::answer(self, &head, &mut body, persistence).await;
         match outcome {
-            Ok(persistence) if body.is_done() || persistence == Persistence::Close => {
-                if !body.is_done() {
-                    self.drain().await;
-                }
-                Ok(persistence)
-            }
+            Ok(Persistence::Close) => Ok(if body.is_done() { Then::Close } else { Then::Linger }),
+            Ok(Persistence::KeepAlive) if body.is_done() => Ok(Then::Next),
             // An endpoint that needs no body was sent one: passed over if it is short, else the connection ends.
-            Ok(_) => match body.skip(self).await {
-                Ok(()) => Ok(Persistence::KeepAlive),
+            Ok(Persistence::KeepAlive) => match body.skip(self).await {
+                Ok(()) => Ok(Then::Next),
                 Err(Trouble::Gone) => Err(Gone),
-                Err(Trouble::Refused(_)) => Ok(Persistence::Close),
+                Err(Trouble::Refused(_) | Trouble::Ended) => Ok(Then::Linger),
             },
             Err(Trouble::Gone) => Err(Gone),
+            Err(Trouble::Ended) => Ok(Then::Linger),
             Err(Trouble::Refused(error)) => {
                 self.core.count_status(error.status);
                 if error.status == Status::InternalServerError {
@@ -190,10 +209,11 @@ impl Conn {
                 let date = self.core.date();
                 response::write_error(&mut out, &error, &date, (head.version, persistence), with_body);
                 self.send(vec![out.into()]).await?;
-                if unread {
-                    self.drain().await;
-                }
-                Ok(persistence)
+                Ok(match persistence {
+                    _ if unread => Then::Linger,
+                    Persistence::Close => Then::Close,
+                    Persistence::KeepAlive => Then::Next,
+                })
             }
         }
     }
@@ -202,28 +222,26 @@ impl Conn {
     async fn refuse_unread(&mut self, version: Version, error: &HttpError) -> Result<(), Gone> {
         let mut out = Vec::with_capacity(256);
         response::write_error(&mut out, error, &self.core.date(), (version, Persistence::Close), true);
-        self.send(vec![out.into()]).await?;
-        self.drain().await;
-        Ok(())
+        self.send(vec![out.into()]).await
     }
 
-    /// Behind an early refusal: half-closes and passes over what is still on its way, within bounds, so
-    /// that the client gets to see the answer instead of a reset.
-    pub(super) async fn drain(&mut self) {
+    /// Half-closes, and passes over what is still on its way, within bounds, so that the client gets to see the answer
+    /// instead of a reset.
+    async fn linger(&mut self) {
         self.stream.finish();
         self.input = Bytes::new();
-        let until_ns = clock::now_ns() + DRAIN_MS_MAX * 1_000_000;
-        let mut left = DRAIN_BYTES_MAX;
-        self.deadline.set(Waiting::Bytes, Duration::from_millis(DRAIN_MS_MAX));
-        while left > 0 && clock::now_ns() < until_ns {
-            if self.wait_for_bytes().await.is_err() {
+        let mut linger = Linger::begin(clock::now_ns());
+        while let Some(left) = linger.left(clock::now_ns()) {
+            self.deadline.set(Waiting::Rest, left);
+            if self.stream.readable().await.is_err() {
                 return;
             }
-            match self.receive_more(RECEIVE_BYTES_MIN).await {
-                Ok(0) | Err(Gone) => return,
-                Ok(count) => left = left.saturating_sub(count as u64),
+            match self.stream.try_discard(LINGER_PIECE_BYTES) {
+                Ok(0) => return,
+                Ok(count) => linger.note(count, clock::now_ns()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
             }
-            self.input = Bytes::new();
         }
     }
 

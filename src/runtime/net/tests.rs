@@ -228,3 +228,28 @@ fn a_dropped_receive_is_ended_and_its_connection_closed() {
         assert_eq!(read.await.unwrap(), 0, "closed");
     });
 }
+
+#[test]
+fn what_is_thrown_away_is_counted_and_the_end_is_told() {
+    on_one_core(|| async {
+        let (mut stream, mut client) = pair().await;
+        let nothing = stream.try_discard(MIB).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        let writing = std::thread::spawn(move || {
+            client.write_all(&vec![7; 5 * MIB]).unwrap();
+            client.write_all(b"kept").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut left = 5 * MIB;
+        while left > 0 {
+            stream.readable().await.unwrap();
+            left -= stream.try_discard(left.min(100_000)).unwrap();
+        }
+        stream.readable().await.unwrap();
+        let (received, buffer) = stream.recv(Pool::new(0).take(16)).await;
+        assert_eq!((received.unwrap(), buffer.as_slice()), (4, &b"kept"[..]));
+        stream.readable().await.unwrap();
+        assert_eq!(stream.try_discard(MIB).unwrap(), 0);
+        writing.join().unwrap();
+    });
+}
