@@ -210,6 +210,12 @@ pub const BRISK_NS: u64 = 15_625_000;
 pub const SLOW_NS: u64 = 250_000_000;
 /// ... for fewer bytes than this.
 pub const SLOW_BYTES: u64 = 256 * KIB as u64;
+/// How long a body's next bytes are waited for before it gives back what it has beyond need ...
+pub const PAUSE_MS: u64 = 50;
+/// ... and how often it looks again whether memory is short, while it has more than the least.
+pub const PAUSE_LOOK_MS: u64 = 250;
+/// Memory for receiving is short when no more than this part (1/n) of it is free: then who pauses keeps the least.
+pub const SHORT_SHARE: usize = 2;
 /// Memory that is counted for each file of a request until it is answered, beside its name: its record, and its share
 /// of the answer.
 pub const FILE_NOTE_BYTES: usize = 640;
