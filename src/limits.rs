@@ -219,8 +219,14 @@ pub const SHORT_SHARE: usize = 2;
 /// Memory that is counted for each file of a request until it is answered, beside its name: its record, and its share
 /// of the answer.
 pub const FILE_NOTE_BYTES: usize = 640;
-/// Memory an answer reserves while it sends a big content: the chunk on its way and the next.
-pub const ANSWER_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
+/// How long an answer waits for its reader with its bytes in memory. Then it lets go of them, and reads them again when
+/// there is room for them in the socket.
+pub const READER_HOLD_MS: u64 = 50;
+/// How often an answer that let go of its bytes looks whether there is memory for them again.
+pub const READER_POLL_MS: u64 = 20;
+/// Bytes of an answer that the kernel keeps beyond what the reader's window has room for. There is room for more once half
+/// of them are gone: for a whole chunk of a big content.
+pub const UNSENT_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
 /// How long a request waits for its memory before it is told 503.
 pub const MEMORY_WAIT_MS: u64 = 1_000;
 /// Bytes of a body that nobody asked for, passed over behind an answer so that the connection can be kept.

@@ -4,7 +4,9 @@
 //! for with a buffer in hand: an idle connection holds none, a slow head as much as came of it, counted; answers leave
 //! in the order of their requests.
 
+use std::cell::Cell;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEI
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
+use crate::runtime::sync::within;
 
 /// The other side is gone, or was cut off: nothing can be answered any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +80,42 @@ enum Then {
     Close,
     /// Its end, once the client has had time to read the answer: more than was read may be on its way.
     Linger,
+}
+
+/// How long a client may still take to read: some of it within the answer timeout, all of it at the least rate of a body.
+/// Who reads a byte now and then would have the answer's place for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pause_ns: u64,
+    whole_ns: Option<u64>,
+    begun_ns: u64,
+    moved_ns: u64,
+}
+
+impl Patience {
+    /// The client took some of it.
+    pub(super) fn renew(&mut self) {
+        self.moved_ns = clock::now_ns();
+    }
+
+    /// How long it may take none of it.
+    pub(super) fn pause_ns(&self) -> u64 {
+        self.pause_ns
+    }
+
+    /// So long it was the daemon that made the client wait.
+    pub(super) fn excuse(&mut self, ns: u64) {
+        self.begun_ns += ns;
+        self.moved_ns += ns;
+    }
+
+    fn left(&self) -> Duration {
+        let now_ns = clock::now_ns();
+        let pause_ns = (self.moved_ns + self.pause_ns).saturating_sub(now_ns);
+        let whole_ns =
+            self.whole_ns.map_or(u64::MAX, |whole_ns| (self.begun_ns + whole_ns).saturating_sub(now_ns));
+        Duration::from_nanos(pause_ns.min(whole_ns))
+    }
 }
 
 /// A request in work, counted while this lives, whatever ends it.
@@ -308,29 +347,69 @@ impl Conn {
         self.deadline.has_passed()
     }
 
-    /// Sends all of it. The client must read some of it within the answer timeout, and all of it at the least rate of
-    /// a body: who reads a byte now and then would hold the answer's memory for ever.
+    /// Sends all of it.
     ///
     /// # Errors
     /// The client is gone, or did not read.
     pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
-        let settings = &self.core.shared.settings;
-        let pause = settings.answer_timeout;
-        let bytes: usize = pieces.iter().map(Bytes::len).sum();
-        let whole = match settings.body_rate {
-            0 => None,
-            rate => Some(pause.saturating_add(Duration::from_millis(bytes as u64 * 1_000 / rate as u64))),
-        };
-        let begun_ns = clock::now_ns();
-        let left = move || match whole {
-            Some(whole) => pause.min(whole.saturating_sub(Duration::from_nanos(clock::now_ns() - begun_ns))),
-            None => pause,
-        };
+        let patience = Cell::new(self.patience_for(pieces.iter().map(Bytes::len).sum()));
         let deadline = self.deadline.clone();
-        deadline.set(Waiting::Reader, pause);
-        let result = self.stream.send_all_telling(pieces, &|| deadline.set(Waiting::Reader, left())).await;
+        deadline.set(Waiting::Reader, patience.get().left());
+        let progress = || {
+            let mut renewed = patience.get();
+            renewed.renew();
+            patience.set(renewed);
+            deadline.set(Waiting::Reader, renewed.left());
+        };
+        let result = self.stream.send_all_telling(pieces, &progress).await;
         self.deadline.clear();
         Ok(result?)
+    }
+
+    /// How long a client may take to read so many bytes, from now on.
+    pub(super) fn patience_for(&self, bytes: usize) -> Patience {
+        let settings = &self.core.shared.settings;
+        let pause_ns = u64::try_from(settings.answer_timeout.as_nanos()).unwrap_or(u64::MAX);
+        let whole_ns = match settings.body_rate {
+            0 => None,
+            rate => Some(pause_ns.saturating_add(bytes as u64 * 1_000_000_000 / rate as u64)),
+        };
+        let now_ns = clock::now_ns();
+        Patience { pause_ns, whole_ns, begun_ns: now_ns, moved_ns: now_ns }
+    }
+
+    /// Sends what the kernel takes of two pieces without waiting, and says how much that was.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) fn try_send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Gone> {
+        Ok(self.stream.try_send_both(first, second)?)
+    }
+
+    /// Waits until the client has read so much that something can be sent again. After `hold` it calls `let_go`: what
+    /// waits longer than that holds no memory.
+    ///
+    /// # Errors
+    /// The client is gone, or did not read in time.
+    pub(super) async fn wait_for_reader(
+        &mut self,
+        patience: &Patience,
+        hold: Duration,
+        let_go: impl FnOnce(),
+    ) -> Result<(), Gone> {
+        self.deadline.set(Waiting::Reader, patience.left());
+        {
+            let mut writable = pin!(self.stream.writable());
+            match within(hold, writable.as_mut()).await {
+                Some(result) => result?,
+                None => {
+                    let_go();
+                    writable.await?;
+                }
+            }
+        }
+        self.deadline.clear();
+        if self.is_late() { Err(Gone) } else { Ok(()) }
     }
 
     /// Bytes that have arrived and were not received yet.

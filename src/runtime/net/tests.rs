@@ -253,3 +253,36 @@ fn what_is_thrown_away_is_counted_and_the_end_is_told() {
         writing.join().unwrap();
     });
 }
+
+#[test]
+fn what_the_kernel_takes_without_waiting_is_sent_in_order_and_room_for_more_is_told() {
+    on_one_core(|| async {
+        let (mut stream, mut client) = pair().await;
+        let bytes: Vec<u8> = (0..24 * MIB).map(|k| u8::try_from(k % 251).unwrap()).collect();
+        let (sender, received) = oneshot::channel();
+        let expected = bytes.clone();
+        let reading = std::thread::spawn(move || {
+            // Not before the sockets are full.
+            std::thread::sleep(Duration::from_millis(100));
+            let mut got = Vec::new();
+            client.read_to_end(&mut got).unwrap();
+            sender.send(got == expected);
+        });
+        let (mut at, mut waits) = (0, 0);
+        while at < bytes.len() {
+            // Two pieces, of which the kernel may take all, some, or not even the first.
+            let middle = at + (bytes.len() - at) / 3;
+            match stream.try_send_both(&bytes[at..middle], &bytes[middle..]).unwrap() {
+                0 => {
+                    waits += 1;
+                    stream.writable().await.unwrap();
+                }
+                count => at += count,
+            }
+        }
+        stream.finish();
+        assert!(waits > 0, "24 MiB fit no socket");
+        assert_eq!(received.await, Some(true));
+        reading.join().unwrap();
+    });
+}
