@@ -11,3 +11,4 @@ mod resets_in_mid_upload_leave_every_content_right;
 mod slow_clients_are_cut_off_while_others_are_served;
 mod slow_readers_hold_no_memory;
 mod slow_uploads_hold_little_memory;
+mod slowhttptest_finds_the_daemon_serving;
