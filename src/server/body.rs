@@ -2,7 +2,8 @@
 //!
 //! Always: what a request holds of its body, and because of it, is reserved before it is received. It begins with
 //! [`BODY_BYTES_MIN`], which is enough for any body; what makes a brisk one cheap comes on top while there is memory, and
-//! goes back while its client pauses. Nobody waits for memory while holding some.
+//! goes back while its client pauses. Nobody waits for memory while holding some, but for a second at most where what a
+//! request names takes more than the least.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::http::response;
 use crate::ingest::Upload;
 use crate::limits::{
     BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, MEMORY_WAIT_MS, PAUSE_LOOK_MS,
-    PAUSE_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
+    PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
 };
 use crate::runtime::clock;
 use crate::runtime::sync::{Permit, Semaphore, within};
@@ -141,7 +142,7 @@ impl Body {
             if clock::now_ns() >= deadline_ns {
                 return Err(no_memory("uploads").into());
             }
-            clock::sleep(Duration::from_millis(crate::limits::QUEUE_POLL_MS)).await;
+            clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
         }
     }
 
@@ -154,6 +155,7 @@ impl Body {
         beside: usize,
     ) -> Result<(), Trouble> {
         let mut rest = conn.core.receive_budget.total() / BODY_REST_SHARE;
+        let mut deadline_ns = None;
         loop {
             self.recount(upload.as_deref());
             let held = |receive, write| {
@@ -171,10 +173,18 @@ impl Body {
                     continue;
                 }
             }
-            // It cannot be made smaller: now it may have of what is kept for others.
-            if std::mem::take(&mut rest) == 0 {
-                return if self.is_alone(conn) { Ok(()) } else { Err(no_memory("uploads").closing().into()) };
+            // It cannot be made smaller: now it may have of what is kept for others, once there is some.
+            if std::mem::take(&mut rest) > 0 {
+                continue;
             }
+            if self.is_alone(conn) {
+                return Ok(());
+            }
+            let now_ns = clock::now_ns();
+            if now_ns >= *deadline_ns.get_or_insert(now_ns + MEMORY_WAIT_MS * 1_000_000) {
+                return Err(no_memory("uploads").closing().into());
+            }
+            clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
         }
     }
 

@@ -47,6 +47,50 @@ fn a_thousand_trickling_uploads_leave_a_good_client_served() {
     good_client(&daemon);
 }
 
+/// A request whose contents are kept in memory until they are whole, and those contents.
+fn bursting_request(number: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let seed = 1_000_000 + number as u64 * 1_000;
+    let files = [1, 1, 60][number % 3];
+    let contents: Vec<_> =
+        (0..files).map(|file| random_bytes(seed + file, 250_000 / files as usize)).collect();
+    let request = match number % 3 {
+        0 => request("PUT", "/files/burst.bin", &[], &contents[0]),
+        _ => contents.iter().fold(Form::new(), |form, content| form.file("burst.bin", content)).request(&[]),
+    };
+    (request, contents)
+}
+
+#[test]
+fn uploads_that_stop_after_a_burst_give_back_what_they_grew_to() {
+    const BURST: usize = 200_000;
+    // Their least is two thirds of the memory for receiving; all that they were sent is twice as much as there is.
+    const UPLOADS: usize = 1_300;
+    many_descriptors();
+    let daemon = Daemon::start();
+    let requests: Vec<_> = (0..30).map(bursting_request).collect();
+    let mut stopped = Vec::new();
+    while stopped.len() < UPLOADS {
+        stopped.extend(crowd(&daemon, 100, |number| requests[number % 30].0[..BURST].to_vec()));
+        let (turns, slowest) = good_client_for(&daemon, Duration::from_millis(100));
+        println!("{} stopped, {turns} turns of a good client, the slowest {slowest:.0?}", stopped.len());
+    }
+    assert!(daemon.metric("rhinobox_connections") > 1_300.0, "those that stopped are still there");
+    println!("{:.0} MB resident", daemon.metric("rhinobox_resident_bytes") / 1e6);
+    println!("{} files for their contents", blobs(daemon.data()).len());
+    // Some go on, and are none the worse for it.
+    for (client, (request, contents)) in stopped.iter_mut().zip(&requests) {
+        client.send(&request[BURST..]);
+        let response = client.response();
+        assert!(matches!(response.status, 200 | 201), "{} {}", response.status, response.text());
+        for content in contents {
+            assert_eq!(daemon.content(&sha256(content)), *content);
+        }
+    }
+    drop(stopped);
+    daemon.wait_for_metric("rhinobox_queue_depth", 0.0);
+    good_client(&daemon);
+}
+
 #[test]
 fn what_outgrows_the_memory_is_stored_from_a_file_and_comes_back_as_it_was() {
     // Memory for 192 uploads at the least, and far too little to keep as many small files until they are whole.
