@@ -50,9 +50,8 @@ fn a_thousand_trickling_uploads_leave_a_good_client_served() {
 /// A request whose contents are kept in memory until they are whole, and those contents.
 fn bursting_request(number: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let seed = 1_000_000 + number as u64 * 1_000;
-    let files = [1, 1, 60][number % 3];
-    let contents: Vec<_> =
-        (0..files).map(|file| random_bytes(seed + file, 250_000 / files as usize)).collect();
+    let (files, len) = if number % 3 == 2 { (60, 4_166) } else { (1, 250_000) };
+    let contents: Vec<_> = (0..files).map(|file| random_bytes(seed + file, len)).collect();
     let request = match number % 3 {
         0 => request("PUT", "/files/burst.bin", &[], &contents[0]),
         _ => contents.iter().fold(Form::new(), |form, content| form.file("burst.bin", content)).request(&[]),
