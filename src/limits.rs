@@ -231,17 +231,38 @@ pub const BRISK_NS: u64 = 15_625_000;
 pub const SLOW_NS: u64 = 250_000_000;
 /// ... for fewer bytes than this.
 pub const SLOW_BYTES: u64 = 256 * KIB as u64;
+/// How long a body's next bytes are waited for before it gives back what it has beyond need ...
+pub const PAUSE_MS: u64 = 50;
+/// ... and how often it looks again whether memory is short, while it has more than the least.
+pub const PAUSE_LOOK_MS: u64 = 250;
+/// Memory for receiving is short when no more than this part (1/n) of it is free: then who pauses keeps the least.
+pub const SHORT_SHARE: usize = 2;
 /// Memory that is counted for each file of a request until it is answered, beside its name: its record, and its share
 /// of the answer.
 pub const FILE_NOTE_BYTES: usize = 640;
-/// Memory an answer reserves while it sends a big content: the chunk on its way and the next.
-pub const ANSWER_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
+/// How long an answer waits for its reader with its bytes in memory. Then it lets go of them, and reads them again when
+/// there is room for them in the socket.
+pub const READER_HOLD_MS: u64 = 50;
+/// How often an answer that let go of its bytes looks whether there is memory for them again.
+pub const READER_POLL_MS: u64 = 20;
+/// Bytes of an answer that the kernel keeps beyond what the reader's window has room for. There is room for more once half
+/// of them are gone: for a whole chunk of a big content.
+pub const UNSENT_BYTES_MAX: usize = 2 * BLOB_CHUNK_BYTES;
 /// How long a request waits for its memory before it is told 503.
 pub const MEMORY_WAIT_MS: u64 = 1_000;
-/// Bytes of an unread body that are passed over behind an early refusal, so that the client sees it ...
-pub const DRAIN_BYTES_MAX: u64 = 4 * MIB as u64;
-/// ... and for how long.
-pub const DRAIN_MS_MAX: u64 = 2_000;
+/// Bytes of a body that nobody asked for, passed over behind an answer so that the connection can be kept.
+pub const SKIP_BYTES_MAX: u64 = 4 * MIB as u64;
+/// Behind an early refusal, what the client still sends is passed over so that it sees the answer: for so long while it
+/// goes on sending ...
+pub const LINGER_MS_MAX: u64 = 30_000;
+/// ... for so long while it sends nothing and does not close ...
+pub const LINGER_IDLE_MS: u64 = 5_000;
+/// ... and up to so many bytes. They cost no memory, and little else: the kernel throws them away.
+pub const LINGER_BYTES_MAX: u64 = 1_024 * MIB as u64;
+/// Thrown away in one call.
+pub const LINGER_PIECE_BYTES: usize = MIB;
+/// How long it may last when the daemon stops.
+pub const LINGER_STOP_MS: u64 = 1_000;
 /// How often deadlines are looked at: well below the shortest.
 pub const DEADLINE_TICK_MS: u64 = 100;
 /// Pieces in which a long answer is made and sent.
@@ -256,6 +277,7 @@ pub const SPACE_TICK_MS: u64 = 500;
 pub const ACCEPT_BACKOFF_MS: u64 = 50;
 
 const _: () = assert!(RECEIVE_BYTES_MIN >= HEAD_BYTES_MAX);
+const _: () = assert!(LINGER_IDLE_MS < LINGER_MS_MAX && SKIP_BYTES_MAX < LINGER_BYTES_MAX);
 const _: () = assert!(
     RECEIVE_BYTES_MIN + 2 * BLOB_WRITE_BYTES_MIN + FILE_NOTE_BYTES + 2 * FILE_NAME_BYTES_MAX
         <= BODY_BYTES_MIN

@@ -7,38 +7,49 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `text`, escaped, without quotes around it.
+/// Appends `text`, escaped, without quotes around it. What would move a terminal that the answer is shown on, or turn the
+/// order of what is read there, is escaped too: to a parser it is the same string.
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     // Nearly every text is clean; without an early exit this becomes vector code.
-    if !bytes.iter().fold(false, |found, &byte| found | needs_escape(byte)) {
+    if !bytes.iter().fold(false, |found, &byte| found | may_need_escape(byte)) {
         out.extend_from_slice(bytes);
         return;
     }
     let mut clean = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if !needs_escape(byte) {
+    for (at, char) in text.char_indices() {
+        if !needs_escape(char) {
             continue;
         }
         out.extend_from_slice(&bytes[clean..at]);
-        clean = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
+        clean = at + char.len_utf8();
+        match char {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
             _ => {
-                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+                let code = u32::from(char);
+                assert!(code <= 0xffff, "all that need it are of the first plane");
+                out.extend_from_slice(b"\\u");
+                out.extend([12, 8, 4, 0].map(|shift| b"0123456789abcdef"[(code >> shift & 15) as usize]));
             }
         }
     }
     out.extend_from_slice(&bytes[clean..]);
 }
 
-const fn needs_escape(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
+/// What RFC 8259 wants escaped; DEL and the C1 controls, which terminals obey; and Unicode's of lines and of direction.
+const fn needs_escape(char: char) -> bool {
+    matches!(char,
+        '\0'..='\x1f' | '"' | '\\' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a character that begins with this byte may need to be escaped.
+const fn may_need_escape(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2 | 0xd8 | 0xe2)
 }
 
 /// Appends a decimal number.
@@ -69,6 +80,26 @@ mod tests {
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         write_string(&mut out, "");
         assert!(out.ends_with(b"\"\""));
+    }
+
+    #[test]
+    fn no_answer_carries_what_moves_a_terminal() {
+        for char in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let mut out = Vec::new();
+            write_string(&mut out, &format!("a{char}b"));
+            let written = std::str::from_utf8(&out).unwrap();
+            let moves = char.is_control() || "\u{61c}\u{200e}\u{200f}".contains(char);
+            let turns =
+                ('\u{2028}'..='\u{202e}').contains(&char) || ('\u{2066}'..='\u{2069}').contains(&char);
+            assert_eq!(!written.contains(char), moves || turns, "{char:?}: {written}");
+            if !matches!(char, '"' | '\\') {
+                assert_eq!(written.contains('\\'), moves || turns, "{char:?}: {written}");
+            }
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), format!("a{char}b"));
+        }
+        let mut out = Vec::new();
+        write_string(&mut out, "\u{7f}\u{85}\u{9b}31m\u{202e}gpj.exe\u{61c}\u{2069}\u{e9}\u{2030}");
+        assert_eq!(out, "\"\\u007f\\u0085\\u009b31m\\u202egpj.exe\\u061c\\u2069\u{e9}\u{2030}\"".as_bytes());
     }
 
     #[test]

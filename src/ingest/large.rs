@@ -19,10 +19,11 @@ use crate::store::commit::{NewBody, NewRecord, Payload};
 use crate::store::index::{Claim, Location};
 
 /// How fast a file arrives, and the memory it is given while that is fast: for larger writes, and for what another
-/// core hashes. A slow client never holds it.
+/// core hashes. It goes back once the file is slow and its large writes have ended.
 struct Pace {
     budget: Semaphore,
     offload: Offload,
+    fast: bool,
     memory: Option<Permit>,
     lap_started_ns: u64,
     lap_end: u64,
@@ -33,14 +34,11 @@ impl Pace {
         Pace {
             budget: ingest.budget.clone(),
             offload: ingest.offload.clone(),
+            fast: false,
             memory: None,
             lap_started_ns: clock::now_ns(),
             lap_end: FAST_LAP_BYTES,
         }
-    }
-
-    fn is_fast(&self) -> bool {
-        self.memory.is_some()
     }
 
     /// `len` bytes have arrived.
@@ -51,11 +49,10 @@ impl Pace {
         let now_ns = clock::now_ns();
         let fast = now_ns - self.lap_started_ns < FAST_LAP_NS;
         (self.lap_started_ns, self.lap_end) = (now_ns, len + FAST_LAP_BYTES);
-        if !fast {
-            self.memory = None;
-        } else if self.memory.is_none() {
+        if fast && self.memory.is_none() {
             self.memory = self.budget.try_acquire(FAST_UPLOAD_BYTES);
         }
+        self.fast = fast && self.memory.is_some();
     }
 }
 
@@ -105,8 +102,29 @@ impl LargeUpload {
     /// its own affair: it has a permit for that.
     #[must_use]
     pub fn held_bytes(&self, write_bytes: usize) -> usize {
-        let held = if self.pace.is_fast() { 0 } else { self.writer.held_bytes() };
+        let held = if self.pace.memory.is_some() { 0 } else { self.writer.held_bytes() };
         held.max(BlobWriter::memory_at(write_bytes))
+    }
+
+    /// Gives up what only a fast file needs; writes in pieces of `write_bytes` from now on. Whether there was any.
+    ///
+    /// # Errors
+    /// As [`LargeUpload::push`].
+    pub async fn relieve(&mut self, write_bytes: usize) -> Result<bool, FileError> {
+        let before = (self.pace.fast, self.held_bytes(write_bytes));
+        self.pace.fast = false;
+        // What waits to be hashed elsewhere holds what it was received in.
+        self.hasher.update(&Bytes::new(), None).await?;
+        self.writer.write(&[], write_bytes).await?;
+        self.settle(write_bytes);
+        Ok(before.0 || self.held_bytes(write_bytes) < before.1)
+    }
+
+    /// Gives the memory of a fast file back, if it is slow and writes in pieces of `write_bytes` are all it has.
+    fn settle(&mut self, write_bytes: usize) {
+        if !self.pace.fast && self.writer.held_bytes() <= BlobWriter::memory_at(write_bytes) {
+            self.pace.memory = None;
+        }
     }
 
     /// Takes in the next bytes, to be written in pieces of `write_bytes`, or larger ones while it arrives fast.
@@ -123,10 +141,12 @@ impl LargeUpload {
             self.first.extend_from_slice(&piece[..wanted]);
         }
         self.pace.note(self.len);
-        let fast = self.pace.is_fast();
+        let fast = self.pace.fast;
         self.hasher.update(piece, fast.then_some(&self.pace.offload)).await?;
         let fill = if fast { BLOB_WRITE_BYTES } else { write_bytes };
-        Ok(self.writer.write(piece, fill).await?)
+        self.writer.write(piece, fill).await?;
+        self.settle(write_bytes);
+        Ok(())
     }
 
     /// The file is whole: makes it durable, unless it is stored already.

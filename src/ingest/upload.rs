@@ -71,7 +71,7 @@ pub struct Upload {
     _active: Active,
     /// Memory of what is known of the files.
     note_bytes: usize,
-    /// How often the staged files were given away.
+    /// How often the staged files were given away, and with them all pieces of what was received.
     deals: usize,
     /// Pieces in which big files are written.
     write_bytes: usize,
@@ -129,11 +129,15 @@ impl Upload {
     /// Whether it holds pieces of what was received.
     #[must_use]
     pub fn keeps_pieces(&self) -> bool {
-        let current = self.current.as_ref().and_then(|current| current.sink.as_ref());
-        !self.staged.is_empty() || matches!(current, Some(Sink::Small(staging)) if staging.keeps_pieces())
+        !self.staged.is_empty() || self.current_keeps_pieces()
     }
 
-    /// How often the staged files were given away: pieces held now arrived later.
+    fn current_keeps_pieces(&self) -> bool {
+        let sink = self.current.as_ref().and_then(|current| current.sink.as_ref());
+        matches!(sink, Some(Sink::Small(staging)) if staging.keeps_pieces())
+    }
+
+    /// How often all pieces were given away: those held now arrived later.
     #[must_use]
     pub fn deals(&self) -> usize {
         self.deals
@@ -155,8 +159,8 @@ impl Upload {
         self.note_bytes + self.staged_copies + current
     }
 
-    /// Memory is short: stores the whole files now, and moves the one that is arriving to a blob. Whether there was
-    /// anything to be done.
+    /// Memory is short: stores the whole files now, moves the one that is arriving to a blob, and takes from that what
+    /// only a fast one needs. Whether there was anything to be done.
     ///
     /// # Errors
     /// As [`Upload::begin`].
@@ -170,7 +174,12 @@ impl Upload {
         if spills {
             self.spill().await?;
         }
-        Ok(any || spills)
+        let write_bytes = self.write_bytes;
+        let narrowed = match self.current.as_mut().and_then(|current| current.sink.as_mut()) {
+            Some(Sink::Large(large)) => large.relieve(write_bytes).await?,
+            _ => false,
+        };
+        Ok(any || spills || narrowed)
     }
 
     /// Moves the file that is arriving from memory to a blob.
@@ -358,7 +367,9 @@ impl Upload {
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);
         self.staged_copies = 0;
-        self.deals += 1;
+        if !self.current_keeps_pieces() {
+            self.deals += 1;
+        }
         let none = Admission::none(&self.ingest.queue);
         let admission = std::mem::replace(&mut self.staged_places, none);
         while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {

@@ -3,7 +3,10 @@
 //! What always holds: a breaker acts on its own connection or on nothing; a connection is closed once, after its last
 //! operation.
 
-#![expect(unsafe_code, reason = "listen, shutdown, FIONREAD and vectored sends are libc's and monoio's")]
+#![expect(
+    unsafe_code,
+    reason = "listen, shutdown, FIONREAD, discarding, socket options and vectored sends are libc's and monoio's"
+)]
 
 use std::cell::Cell;
 use std::io;
@@ -18,7 +21,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use super::buffer::Buffer;
 use super::views::{self, Held};
 use super::window::Window;
-use crate::limits::{ACCEPT_BACKLOG, COALESCE_BYTES_MAX, IOVECS_MAX};
+use crate::limits::{ACCEPT_BACKLOG, COALESCE_BYTES_MAX, IOVECS_MAX, UNSENT_BYTES_MAX};
 
 /// Bound before the cores start, on the main thread, so that "address in use" is told early. Movable to the accepting core.
 pub struct Listener {
@@ -107,10 +110,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// TCP_NODELAY is set.
+    /// TCP_NODELAY is set, and how much the kernel takes of what the peer has no window for ([`UNSENT_BYTES_MAX`]).
     pub fn adopt(socket: Socket) -> io::Result<Stream> {
         let socket = TcpStream::from(socket.fd);
         socket.set_nodelay(true)?;
+        bound_unsent(&socket)?;
         let breaker = Breaker::new(socket.as_raw_fd());
         let socket = monoio::net::TcpStream::from_std(socket)?;
         Ok(Stream { socket, breaker, busy: Cell::new(false) })
@@ -120,6 +124,14 @@ impl Stream {
     pub async fn readable(&self) -> io::Result<()> {
         self.busy.set(true);
         let result = self.socket.readable(false).await;
+        self.busy.set(false);
+        result
+    }
+
+    /// Waits until bytes can be sent (or an error is there), holding none.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.busy.set(true);
+        let result = self.socket.writable(false).await;
         self.busy.set(false);
         result
     }
@@ -199,13 +211,43 @@ impl Stream {
     /// Hands the kernel as much of `bytes` as it takes without waiting, and says how much that was. Not while
     /// [`Stream::send_all`] is under way: it takes `&mut`.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_send_both(bytes, &[])
+    }
+
+    /// As [`Stream::try_send`], of two pieces in one call.
+    pub fn try_send_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: the pointer and length are those of a live slice, only read; the descriptor is open.
-        let sent = unsafe { libc::send(self.socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        let iovec =
+            |piece: &[u8]| libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() };
+        let mut pieces = [iovec(first), iovec(second)];
+        // SAFETY: a message header of zeros is one without address, data and control bytes.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = pieces.as_mut_ptr();
+        message.msg_iovlen = pieces.len();
+        // SAFETY: the header points to two vectors, which point to live slices that are only read; all of them outlive
+        // the call. The descriptor is open.
+        let sent = unsafe { libc::sendmsg(self.socket.as_raw_fd(), &raw const message, flags) };
         usize::try_from(sent).or_else(|_| match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            error if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
             error => Err(error),
         })
+    }
+
+    /// Throws away up to `most` bytes that have arrived, and says how many; `Ok(0)` is the peer's end, `WouldBlock` that
+    /// nothing is there. They are copied nowhere (tcp(7), MSG_TRUNC). Not while a receive is under way: it takes `&mut`.
+    pub fn try_discard(&mut self, most: usize) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        loop {
+            // SAFETY: with MSG_TRUNC a TCP socket writes to no memory, so the pointer may be null; the descriptor is open.
+            let count = unsafe { libc::recv(self.socket.as_raw_fd(), std::ptr::null_mut(), most, flags) };
+            match usize::try_from(count) {
+                Ok(count) => return Ok(count),
+                Err(_) => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => {}
+                    error => return Err(error),
+                },
+            }
+        }
     }
 
     /// Half-close: no more from us.
@@ -227,6 +269,24 @@ impl Stream {
         let status = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::FIONREAD, &raw mut count) };
         if status == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
     }
+}
+
+/// Of what is to be sent the kernel keeps no more than this beyond what the peer's window has room for: who does not read
+/// costs the kernel little memory, too.
+fn bound_unsent(socket: &TcpStream) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(UNSENT_BYTES_MAX).unwrap_or(libc::c_int::MAX);
+    let len = libc::socklen_t::try_from(size_of_val(&bytes)).expect("an int is small");
+    // SAFETY: the option is one int, which is live and only read; the descriptor is open.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const bytes).cast(),
+            len,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 impl Drop for Stream {

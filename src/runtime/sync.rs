@@ -1,17 +1,36 @@
 //! Waiting for one another. `oneshot` crosses cores; `Notify` and `Semaphore` stay on one.
-//! All are plain wakers and so work on real and simulated cores alike.
+//! All are plain wakers and so work on real and simulated cores alike. `within` waits for a future and keeps it.
 //!
 //! What always holds: no waker is called under a lock or borrow; a waiting future that is dropped leaves the line
 //! and takes nothing with it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::clock;
 
 pub mod oneshot;
+
+/// Waits for a future, for at most so long: `None` if it is not ready by then. It is not given up: whoever has it
+/// waits on, so it may own kernel I/O.
+pub async fn within<F: Future>(limit: Duration, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut over = pin!(clock::sleep(limit));
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if limit.is_zero() {
+            return Poll::Ready(None);
+        }
+        over.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
 
 /// Wakes tasks of the same core. `Rc` inside.
 #[derive(Clone, Default)]

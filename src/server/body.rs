@@ -1,9 +1,11 @@
 //! The body of the request in work: asked for with 100 Continue, within limits, not slower than it may be.
 //!
 //! Always: what a request holds of its body, and because of it, is reserved before it is received. It begins with
-//! [`BODY_BYTES_MIN`], which is enough for any body; what makes a brisk one cheap comes on top while there is memory.
-//! Nobody waits for memory while holding some.
+//! [`BODY_BYTES_MIN`], which is enough for any body; what makes a brisk one cheap comes on top while there is memory, and
+//! goes back while its client pauses. Nobody waits for memory while holding some, but for a second at most where what a
+//! request names takes more than the least.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,11 +18,14 @@ use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
 use crate::ingest::Upload;
 use crate::limits::{
-    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, DRAIN_BYTES_MAX, MEMORY_WAIT_MS,
-    RECEIVE_BYTES_MIN, SLOW_BYTES, SLOW_NS,
+    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, MEMORY_WAIT_MS, PAUSE_LOOK_MS,
+    PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
 };
 use crate::runtime::clock;
-use crate::runtime::sync::Permit;
+use crate::runtime::sync::{Permit, Semaphore, within};
+
+/// The least that a receive, or a write of a blob, takes.
+const SMALLEST: usize = BODY_STEPS[BODY_STEPS.len() - 1];
 
 /// A body that is read piece by piece.
 pub struct Body {
@@ -137,56 +142,94 @@ impl Body {
             if clock::now_ns() >= deadline_ns {
                 return Err(no_memory("uploads").into());
             }
-            clock::sleep(Duration::from_millis(crate::limits::QUEUE_POLL_MS)).await;
+            clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
         }
     }
 
-    /// Makes sure of the memory for the next receive, where there is to be one: what `upload` and its answer's `lines`
-    /// hold, and what comes on top. If there is none, the upload is made smaller. To be called when all that was given
-    /// out is used up.
-    ///
-    /// # Errors
-    /// 503 if even then there is none; what making it smaller gave.
-    pub async fn make_room(
+    /// Makes sure of the memory for the next receive: what `upload` holds, what is held `beside` it, and what comes on top.
+    /// If there is none, the upload is made smaller. All that was given out is used up by now.
+    async fn make_room(
         &mut self,
         conn: &Conn,
         mut upload: Option<&mut Upload>,
-        lines: usize,
+        beside: usize,
     ) -> Result<(), Trouble> {
-        if !conn.input.is_empty() || self.is_done() {
-            return Ok(());
-        }
+        let mut rest = conn.core.receive_budget.total() / BODY_REST_SHARE;
+        let mut deadline_ns = None;
         loop {
-            match &upload {
-                Some(upload) if upload.deals() != self.deals => {
-                    // What it holds now came with the last receive.
-                    self.deals = upload.deals();
-                    self.pinned = self.last_received;
-                }
-                Some(upload) if upload.keeps_pieces() => {}
-                _ => self.pinned = 0,
-            }
+            self.recount(upload.as_deref());
             let held = |receive, write| {
-                lines + upload.as_ref().map_or(0, |upload| upload.held_bytes(receive, write))
+                beside + upload.as_ref().map_or(0, |upload| upload.held_bytes(receive, write))
             };
-            if let Some(write) = self.fit(conn, held) {
+            if let Some(write) = self.fit(conn, rest, held) {
                 if let Some(upload) = &mut upload {
                     upload.set_write_bytes(write);
                 }
                 return Ok(());
             }
-            let smallest = BODY_STEPS[BODY_STEPS.len() - 1];
-            let relieved = match &mut upload {
-                Some(upload) => {
-                    upload.set_write_bytes(smallest);
-                    upload.relieve().await.map_err(|error| refusal(&error))?
+            if let Some(upload) = &mut upload {
+                upload.set_write_bytes(SMALLEST);
+                if upload.relieve().await.map_err(|error| refusal(&error))? {
+                    continue;
                 }
-                None => false,
-            };
-            if !relieved {
-                return if self.is_alone(conn) { Ok(()) } else { Err(no_memory("uploads").closing().into()) };
             }
+            // It cannot be made smaller: now it may have of what is kept for others, once there is some.
+            if std::mem::take(&mut rest) > 0 {
+                continue;
+            }
+            if self.is_alone(conn) {
+                return Ok(());
+            }
+            let now_ns = clock::now_ns();
+            if now_ns >= *deadline_ns.get_or_insert(now_ns + MEMORY_WAIT_MS * 1_000_000) {
+                return Err(no_memory("uploads").closing().into());
+            }
+            clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
         }
+    }
+
+    /// Looks at what of the received may still be held by the upload. To be called when all that was given out is used
+    /// up.
+    fn recount(&mut self, upload: Option<&Upload>) {
+        if let Some(upload) = upload
+            && upload.deals() != self.deals
+        {
+            // What it holds now came with the last receive.
+            self.deals = upload.deals();
+            self.pinned = self.pinned.min(self.last_received);
+        }
+        if !upload.is_some_and(Upload::keeps_pieces) {
+            self.pinned = 0;
+        }
+    }
+
+    /// The client pauses: what is reserved and not held goes back, and where memory is short so does what is held beyond
+    /// the least. Whether there may be more to give back later.
+    async fn give_back(
+        &mut self,
+        budget: &Semaphore,
+        mut upload: Option<&mut Upload>,
+        beside: usize,
+    ) -> Result<bool, Trouble> {
+        let Some(memory) = &self.memory else { return Ok(false) };
+        if memory.held() <= BODY_BYTES_MIN {
+            return Ok(false);
+        }
+        let is_short = budget.available() <= budget.total() / SHORT_SHARE;
+        let mut relieved = false;
+        if let Some(upload) = &mut upload
+            && is_short
+        {
+            upload.set_write_bytes(SMALLEST);
+            relieved = upload.relieve().await.map_err(|error| refusal(&error))?;
+        }
+        self.recount(upload.as_deref());
+        let held = upload.as_ref().map_or(0, |upload| upload.held_bytes(0, SMALLEST));
+        let need = (self.pinned + beside + held).max(BODY_BYTES_MIN);
+        if let Some(memory) = &mut self.memory {
+            memory.shrink(need);
+        }
+        Ok(need > BODY_BYTES_MIN && (relieved || !is_short))
     }
 
     /// Whether there is memory for `more` bytes on top of what is reserved. Not for receiving: for answers.
@@ -202,18 +245,17 @@ impl Body {
         self.memory.as_ref().is_some_and(|memory| memory.held() + budget.available() >= budget.total())
     }
 
-    /// Reserves memory for the next receive; gives the size of writes that there is memory for, too. `held` says what
-    /// is held beside what was received, for a receive and a write of these sizes.
-    fn fit(&mut self, conn: &Conn, held: impl Fn(usize, usize) -> usize) -> Option<usize> {
-        let budget = &conn.core.receive_budget;
+    /// Reserves memory for the next receive, if that leaves `rest` to others; gives the size of writes that there is memory
+    /// for, too. `held` says what is held beside what was received, for a receive and a write of these sizes.
+    fn fit(&mut self, conn: &Conn, rest: usize, held: impl Fn(usize, usize) -> usize) -> Option<usize> {
         let memory = self.memory.as_mut()?;
         let left =
             self.reader.remaining().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let steps = if self.pace.brisk { &BODY_STEPS[..] } else { &BODY_STEPS[BODY_STEPS.len() - 1..] };
+        let steps = if self.pace.brisk { &BODY_STEPS[..] } else { &[SMALLEST][..] };
         for step in steps {
             let receive = conn.receive_capacity(left.min(*step));
             let need = self.pinned + receive + held(receive, *step);
-            if memory.try_grow(need, budget.total() / BODY_REST_SHARE) {
+            if memory.try_grow(need, rest) {
                 if !self.pace.brisk {
                     memory.shrink(need.max(BODY_BYTES_MIN));
                 }
@@ -224,11 +266,26 @@ impl Body {
         None
     }
 
-    /// The next bytes; `None` at the end.
+    /// The next bytes, where nobody keeps them; `None` at the end.
     ///
     /// # Errors
-    /// 400 for broken framing, 408 when it comes too slowly, 413 beyond the limit.
+    /// As [`Body::next_for`].
     pub async fn next(&mut self, conn: &mut Conn) -> Result<Option<Bytes>, Trouble> {
+        self.next_for(conn, None, 0).await
+    }
+
+    /// The next bytes, for an upload, and with so much memory held beside it; `None` at the end. To be called when all
+    /// that was given out is used up.
+    ///
+    /// # Errors
+    /// 400 for broken framing, 408 when it comes too slowly, 413 beyond the limit; 503 if there is no memory even once
+    /// the upload was made smaller, and what making it smaller gave.
+    pub async fn next_for(
+        &mut self,
+        conn: &mut Conn,
+        mut upload: Option<&mut Upload>,
+        beside: usize,
+    ) -> Result<Option<Bytes>, Trouble> {
         loop {
             match self.reader.next(&mut conn.input)? {
                 BodyEvent::Data(piece) => {
@@ -240,7 +297,13 @@ impl Body {
                     return Ok(Some(piece));
                 }
                 BodyEvent::End => return Ok(None),
-                BodyEvent::NeedMore => self.receive(conn).await?,
+                BodyEvent::NeedMore => {
+                    let waited_ns = self.wait(conn, upload.as_deref_mut(), beside).await?;
+                    if self.memory.is_some() {
+                        self.make_room(conn, upload.as_deref_mut(), beside).await?;
+                    }
+                    self.receive(conn, waited_ns).await?;
+                }
             }
         }
     }
@@ -252,27 +315,54 @@ impl Body {
     pub async fn skip(&mut self, conn: &mut Conn) -> Result<(), Trouble> {
         let before = self.received();
         while self.next(conn).await?.is_some() {
-            if self.received() - before > DRAIN_BYTES_MAX {
+            if self.received() - before > SKIP_BYTES_MAX {
                 return Err(HttpError::bad_request("this resource takes no body").closing().into());
             }
         }
         Ok(())
     }
 
-    async fn receive(&mut self, conn: &mut Conn) -> Result<(), Trouble> {
+    /// Waits for the client's bytes, or its end. Gives the nanoseconds that took.
+    async fn wait(
+        &mut self,
+        conn: &mut Conn,
+        mut upload: Option<&mut Upload>,
+        beside: usize,
+    ) -> Result<u64, Trouble> {
         if std::mem::take(&mut self.wants_continue) {
             conn.send(vec![Bytes::from_static(response::CONTINUE)]).await?;
         }
-        conn.expect_bytes(self.time_left(conn));
-        let before_ns = clock::now_ns();
-        conn.wait_for_bytes().await?;
-        let waited_ns = clock::now_ns() - before_ns;
+        // It owns kernel I/O: whatever happens meanwhile, it is waited for to its end.
+        let mut bytes = pin!(conn.wait_for_bytes());
+        let mut given_back = Ok(true);
+        let mut limit = Duration::from_millis(PAUSE_MS);
+        let mut all_ns = 0;
+        loop {
+            conn.expect_bytes(self.time_left(conn));
+            let before_ns = clock::now_ns();
+            let arrived = match given_back {
+                Ok(true) => within(limit, bytes.as_mut()).await,
+                _ => Some(bytes.as_mut().await),
+            };
+            let waited_ns = clock::now_ns() - before_ns;
+            all_ns += waited_ns;
+            self.waited_ns += waited_ns;
+            conn.expect_nothing();
+            if let Some(arrived) = arrived {
+                arrived?;
+                given_back?;
+                return Ok(all_ns);
+            }
+            given_back = self.give_back(&conn.core.receive_budget, upload.as_deref_mut(), beside).await;
+            limit = Duration::from_millis(PAUSE_LOOK_MS);
+        }
+    }
+
+    async fn receive(&mut self, conn: &mut Conn, waited_ns: u64) -> Result<(), Trouble> {
         let (count, memory) = conn.receive_fitting(self.receive_most).await?;
-        self.waited_ns += waited_ns;
         self.pace.note(count as u64, waited_ns);
         self.last_received = memory;
         self.pinned += memory;
-        conn.expect_nothing();
         if count > 0 {
             return Ok(());
         }

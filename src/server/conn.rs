@@ -4,7 +4,9 @@
 //! for with a buffer in hand: an idle connection holds none, a slow head as much as came of it, counted; answers leave
 //! in the order of their requests.
 
+use std::cell::Cell;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,13 +16,15 @@ use super::Core;
 use super::body::Body;
 use super::deadline::{Deadline, Waiting};
 use super::dispatch;
+use super::linger::Linger;
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
-use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MS_MAX, HEAD_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
+use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
+use crate::runtime::sync::within;
 
 /// The other side is gone, or was cut off: nothing can be answered any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +41,8 @@ impl From<io::Error> for Gone {
 pub enum Trouble {
     /// It is answered with this instead.
     Refused(HttpError),
+    /// Its answer had begun and has ended, though it is not whole.
+    Ended,
     /// There is nobody to answer.
     Gone,
 }
@@ -63,6 +69,53 @@ pub struct Conn {
     deadline: Rc<Deadline>,
     /// How much to receive next; grows while buffers come back full.
     receive_bytes: usize,
+}
+
+/// What follows a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    /// The next one.
+    Next,
+    /// The connection's end.
+    Close,
+    /// Its end, once the client has had time to read the answer: more than was read may be on its way.
+    Linger,
+}
+
+/// How long a client may still take to read: some of it within the answer timeout, all of it at the least rate of a body.
+/// Who reads a byte now and then would have the answer's place for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pause_ns: u64,
+    whole_ns: Option<u64>,
+    begun_ns: u64,
+    moved_ns: u64,
+}
+
+impl Patience {
+    /// The client took some of it.
+    pub(super) fn renew(&mut self) {
+        self.moved_ns = clock::now_ns();
+    }
+
+    /// How long it may take none of it.
+    pub(super) fn pause_ns(&self) -> u64 {
+        self.pause_ns
+    }
+
+    /// So long it was the daemon that made the client wait.
+    pub(super) fn excuse(&mut self, ns: u64) {
+        self.begun_ns += ns;
+        self.moved_ns += ns;
+    }
+
+    fn left(&self) -> Duration {
+        let now_ns = clock::now_ns();
+        let pause_ns = (self.moved_ns + self.pause_ns).saturating_sub(now_ns);
+        let whole_ns =
+            self.whole_ns.map_or(u64::MAX, |whole_ns| (self.begun_ns + whole_ns).saturating_sub(now_ns));
+        Duration::from_nanos(pause_ns.min(whole_ns))
+    }
 }
 
 /// A request in work, counted while this lives, whatever ends it.
@@ -103,16 +156,24 @@ impl Conn {
                 Err(Trouble::Gone) => return Err(Gone),
                 Err(Trouble::Refused(error)) => {
                     self.core.count_status(error.status);
-                    return self.refuse_unread(Version::Http11, &error).await;
+                    self.refuse_unread(Version::Http11, &error).await?;
+                    self.linger().await;
+                    return Ok(());
                 }
+                Err(Trouble::Ended) => unreachable!("no answer has begun while a head is read"),
             };
             let started_ns = clock::now_ns();
             let in_work = InWork::new(&self.core);
-            let persistence = self.request(head).await?;
+            let then = self.request(head).await?;
             drop(in_work);
             self.core.shared.metrics.record_request(self.core.id.0, clock::now_ns() - started_ns);
-            if persistence == Persistence::Close {
-                return Ok(());
+            match then {
+                Then::Next => {}
+                Then::Close => return Ok(()),
+                Then::Linger => {
+                    self.linger().await;
+                    return Ok(());
+                }
             }
         }
     }
@@ -155,7 +216,7 @@ impl Conn {
         }
     }
 
-    async fn request(&mut self, head: Head) -> Result<Persistence, Gone> {
+    async fn request(&mut self, head: Head) -> Result<Then, Gone> {
         let mut body = Body::new(&head);
         let draining = self.core.shared.is_draining();
         // An answer to a GET does not wait for its body; whether one comes that was not asked for with 100
@@ -165,19 +226,16 @@ impl Conn {
         let persistence = if keeps { Persistence::KeepAlive } else { Persistence::Close };
         let outcome = dispatch::answer(self, &head, &mut body, persistence).await;
         match outcome {
-            Ok(persistence) if body.is_done() || persistence == Persistence::Close => {
-                if !body.is_done() {
-                    self.drain().await;
-                }
-                Ok(persistence)
-            }
+            Ok(Persistence::Close) => Ok(if body.is_done() { Then::Close } else { Then::Linger }),
+            Ok(Persistence::KeepAlive) if body.is_done() => Ok(Then::Next),
             // An endpoint that needs no body was sent one: passed over if it is short, else the connection ends.
-            Ok(_) => match body.skip(self).await {
-                Ok(()) => Ok(Persistence::KeepAlive),
+            Ok(Persistence::KeepAlive) => match body.skip(self).await {
+                Ok(()) => Ok(Then::Next),
                 Err(Trouble::Gone) => Err(Gone),
-                Err(Trouble::Refused(_)) => Ok(Persistence::Close),
+                Err(Trouble::Refused(_) | Trouble::Ended) => Ok(Then::Linger),
             },
             Err(Trouble::Gone) => Err(Gone),
+            Err(Trouble::Ended) => Ok(Then::Linger),
             Err(Trouble::Refused(error)) => {
                 self.core.count_status(error.status);
                 if error.status == Status::InternalServerError {
@@ -190,10 +248,11 @@ impl Conn {
                 let date = self.core.date();
                 response::write_error(&mut out, &error, &date, (head.version, persistence), with_body);
                 self.send(vec![out.into()]).await?;
-                if unread {
-                    self.drain().await;
-                }
-                Ok(persistence)
+                Ok(match persistence {
+                    _ if unread => Then::Linger,
+                    Persistence::Close => Then::Close,
+                    Persistence::KeepAlive => Then::Next,
+                })
             }
         }
     }
@@ -202,28 +261,26 @@ impl Conn {
     async fn refuse_unread(&mut self, version: Version, error: &HttpError) -> Result<(), Gone> {
         let mut out = Vec::with_capacity(256);
         response::write_error(&mut out, error, &self.core.date(), (version, Persistence::Close), true);
-        self.send(vec![out.into()]).await?;
-        self.drain().await;
-        Ok(())
+        self.send(vec![out.into()]).await
     }
 
-    /// Behind an early refusal: half-closes and passes over what is still on its way, within bounds, so
-    /// that the client gets to see the answer instead of a reset.
-    pub(super) async fn drain(&mut self) {
+    /// Half-closes, and passes over what is still on its way, within bounds, so that the client gets to see the answer
+    /// instead of a reset.
+    async fn linger(&mut self) {
         self.stream.finish();
         self.input = Bytes::new();
-        let until_ns = clock::now_ns() + DRAIN_MS_MAX * 1_000_000;
-        let mut left = DRAIN_BYTES_MAX;
-        self.deadline.set(Waiting::Bytes, Duration::from_millis(DRAIN_MS_MAX));
-        while left > 0 && clock::now_ns() < until_ns {
-            if self.wait_for_bytes().await.is_err() {
+        let mut linger = Linger::begin(clock::now_ns());
+        while let Some(left) = linger.left(clock::now_ns()) {
+            self.deadline.set(Waiting::Rest, left);
+            if self.stream.readable().await.is_err() {
                 return;
             }
-            match self.receive_more(RECEIVE_BYTES_MIN).await {
-                Ok(0) | Err(Gone) => return,
-                Ok(count) => left = left.saturating_sub(count as u64),
+            match self.stream.try_discard(LINGER_PIECE_BYTES) {
+                Ok(0) => return,
+                Ok(count) => linger.note(count, clock::now_ns()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
             }
-            self.input = Bytes::new();
         }
     }
 
@@ -290,29 +347,69 @@ impl Conn {
         self.deadline.has_passed()
     }
 
-    /// Sends all of it. The client must read some of it within the answer timeout, and all of it at the least rate of
-    /// a body: who reads a byte now and then would hold the answer's memory for ever.
+    /// Sends all of it.
     ///
     /// # Errors
     /// The client is gone, or did not read.
     pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
-        let settings = &self.core.shared.settings;
-        let pause = settings.answer_timeout;
-        let bytes: usize = pieces.iter().map(Bytes::len).sum();
-        let whole = match settings.body_rate {
-            0 => None,
-            rate => Some(pause.saturating_add(Duration::from_millis(bytes as u64 * 1_000 / rate as u64))),
-        };
-        let begun_ns = clock::now_ns();
-        let left = move || match whole {
-            Some(whole) => pause.min(whole.saturating_sub(Duration::from_nanos(clock::now_ns() - begun_ns))),
-            None => pause,
-        };
+        let patience = Cell::new(self.patience_for(pieces.iter().map(Bytes::len).sum()));
         let deadline = self.deadline.clone();
-        deadline.set(Waiting::Reader, pause);
-        let result = self.stream.send_all_telling(pieces, &|| deadline.set(Waiting::Reader, left())).await;
+        deadline.set(Waiting::Reader, patience.get().left());
+        let progress = || {
+            let mut renewed = patience.get();
+            renewed.renew();
+            patience.set(renewed);
+            deadline.set(Waiting::Reader, renewed.left());
+        };
+        let result = self.stream.send_all_telling(pieces, &progress).await;
         self.deadline.clear();
         Ok(result?)
+    }
+
+    /// How long a client may take to read so many bytes, from now on.
+    pub(super) fn patience_for(&self, bytes: usize) -> Patience {
+        let settings = &self.core.shared.settings;
+        let pause_ns = u64::try_from(settings.answer_timeout.as_nanos()).unwrap_or(u64::MAX);
+        let whole_ns = match settings.body_rate {
+            0 => None,
+            rate => Some(pause_ns.saturating_add(bytes as u64 * 1_000_000_000 / rate as u64)),
+        };
+        let now_ns = clock::now_ns();
+        Patience { pause_ns, whole_ns, begun_ns: now_ns, moved_ns: now_ns }
+    }
+
+    /// Sends what the kernel takes of two pieces without waiting, and says how much that was.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) fn try_send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Gone> {
+        Ok(self.stream.try_send_both(first, second)?)
+    }
+
+    /// Waits until the client has read so much that something can be sent again. After `hold` it calls `let_go`: what
+    /// waits longer than that holds no memory.
+    ///
+    /// # Errors
+    /// The client is gone, or did not read in time.
+    pub(super) async fn wait_for_reader(
+        &mut self,
+        patience: &Patience,
+        hold: Duration,
+        let_go: impl FnOnce(),
+    ) -> Result<(), Gone> {
+        self.deadline.set(Waiting::Reader, patience.left());
+        {
+            let mut writable = pin!(self.stream.writable());
+            match within(hold, writable.as_mut()).await {
+                Some(result) => result?,
+                None => {
+                    let_go();
+                    writable.await?;
+                }
+            }
+        }
+        self.deadline.clear();
+        if self.is_late() { Err(Gone) } else { Ok(()) }
     }
 
     /// Bytes that have arrived and were not received yet.

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use crate::limits::LINGER_STOP_MS;
 use crate::runtime::clock;
 use crate::runtime::net::Breaker;
 
@@ -19,12 +20,16 @@ pub enum Waiting {
     Bytes,
     /// The client to read.
     Reader,
+    /// What comes behind the last answer, to be passed over.
+    Rest,
 }
 
 /// One connection's deadline.
 pub struct Deadline {
     breaker: Breaker,
     waiting: Cell<Waiting>,
+    /// Since when it waits for that, with whatever limits.
+    since_ns: Cell<u64>,
     at_ns: Cell<u64>,
     passed: Cell<bool>,
 }
@@ -32,8 +37,11 @@ pub struct Deadline {
 impl Deadline {
     /// From now on the connection waits for `what`, for at most this long.
     pub fn set(&self, what: Waiting, limit: Duration) {
-        self.waiting.set(what);
-        self.at_ns.set(clock::now_ns().saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)));
+        let now_ns = clock::now_ns();
+        if self.waiting.replace(what) != what {
+            self.since_ns.set(now_ns);
+        }
+        self.at_ns.set(now_ns.saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)));
     }
 
     /// It waits for nothing.
@@ -51,6 +59,11 @@ impl Deadline {
         let late = now_ns >= self.at_ns.get();
         match self.waiting.get() {
             Waiting::Idle if late || draining => self.breaker.cut(),
+            Waiting::Rest
+                if late || draining && now_ns >= self.since_ns.get() + LINGER_STOP_MS * 1_000_000 =>
+            {
+                self.breaker.cut();
+            }
             Waiting::Bytes if late => {
                 // The answer, a 408, can still be sent.
                 self.passed.set(true);
@@ -78,6 +91,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             breaker,
             waiting: Cell::new(Waiting::Nothing),
+            since_ns: Cell::new(0),
             at_ns: Cell::new(u64::MAX),
             passed: Cell::new(false),
         });
@@ -85,7 +99,7 @@ impl Deadlines {
         deadline
     }
 
-    /// Acts on all that have passed; on idle connections also when the daemon is draining.
+    /// Acts on all that have passed; when the daemon is draining, also on connections without a request.
     pub fn tick(&self, draining: bool) {
         let now = clock::now_ns();
         self.all.borrow_mut().retain(|deadline| match deadline.upgrade() {

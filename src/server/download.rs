@@ -1,11 +1,14 @@
 //! `GET` and `HEAD` of `/files/{hash}` and `/storage/...`. Nothing is sent that was not verified: an inline content
 //! whole, a big one chunk by chunk; damage in mid-body cuts the connection.
+//!
+//! Always: bytes in memory are reserved for; who does not read has none. What waits for its reader for long is let go,
+//! and read and verified again when there is room for it in the socket.
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
-use super::conn::{Conn, Gone, Trouble, no_memory};
+use super::conn::{Conn, Gone, Patience, Trouble, no_memory};
 use super::error::unreadable;
 use crate::base::digest::Digest;
 use crate::http::conditional::{self, Selected, Verdict};
@@ -14,12 +17,12 @@ use crate::http::head::{Head, Method};
 use crate::http::range::{self, ByteRange, Ranges};
 use crate::http::response::{Disposition, HeadWriter, Persistence};
 use crate::ingest::Ingest;
-use crate::limits::{ANSWER_BYTES_MAX, BLOB_CHUNK_BYTES, MEMORY_WAIT_MS, QUEUE_POLL_MS};
+use crate::limits::{BLOB_CHUNK_BYTES, MEMORY_WAIT_MS, QUEUE_POLL_MS, READER_HOLD_MS, READER_POLL_MS};
 use crate::media::inline::presentation;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::File;
-use crate::runtime::sync::{Permit, oneshot};
+use crate::runtime::sync::{Permit, Semaphore, oneshot};
 use crate::store::ReadError;
 use crate::store::format::attributes::Kind;
 use crate::store::index::{Content, Location, PathKey};
@@ -73,16 +76,11 @@ pub async fn file(
     };
     // The first bytes are verified before the head promises them.
     let wants_body = head.method != Method::Head && size > 0;
-    // A quarter is left to small contents: who reads a big one slowly holds up none of those.
-    let (need, left) = match source {
-        Source::Large { .. } => (ANSWER_BYTES_MAX, conn.core.send_budget.total() / 4),
-        // What is small is read whole.
-        Source::Inline(_, len) => (usize::try_from(len).unwrap_or(ANSWER_BYTES_MAX), 0),
-    };
-    let memory = if wants_body { Some(reserve(conn, need, left).await?) } else { None };
     let first = if wants_body {
+        let memory = reserve(conn, &source).await?;
         let first = source.read(ingest, part.start).await;
-        Some(first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?)
+        let bytes = first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?;
+        Some(Piece { bytes, _memory: memory })
     } else {
         None
     };
@@ -99,22 +97,17 @@ pub async fn file(
             sent.map_err(|_| Gone)?;
         }
     }
-    drop(memory);
     Ok(persistence)
 }
 
-/// Reserves the memory that sending a content takes, where that leaves so much to others. Waits for it holding nothing.
+/// Reserves the memory that sending a content takes. Waits for it holding nothing.
 ///
 /// # Errors
 /// 503 if there is none for a second.
-async fn reserve(conn: &Conn, bytes: usize, left: usize) -> Result<Permit, HttpError> {
-    let budget = &conn.core.send_budget;
-    let bytes = bytes.min(budget.total() - left);
+async fn reserve(conn: &Conn, source: &Source) -> Result<Permit, HttpError> {
     let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
     loop {
-        if budget.available() >= bytes + left
-            && let Some(permit) = budget.try_acquire(bytes)
-        {
+        if let Some(permit) = source.try_reserve(&conn.core.send_budget) {
             return Ok(permit);
         }
         if clock::now_ns() >= deadline_ns {
@@ -300,51 +293,137 @@ impl Source {
         }
     }
 
-    /// Starts reading what follows in a task of its own, so that the disk works while the network does.
-    fn read_ahead(&self, ingest: &Ingest, offset: u64) -> oneshot::Receiver<Result<Bytes, ReadError>> {
-        let (sender, receiver) = oneshot::channel();
-        if let Source::Large { large, file } = self {
-            let (large, file, ingest) = (large.clone(), file.clone(), ingest.clone());
-            spawn(async move {
-                let (chunk, _) = split(offset);
-                sender.send(ingest.store.read_chunk(&ingest.pool, &file, &large, chunk).await);
-            });
-        }
-        receiver
+    /// Reserves the memory for one read, where there is some. A quarter is left to small contents: those who read big
+    /// ones hold up none of those.
+    fn try_reserve(&self, budget: &Semaphore) -> Option<Permit> {
+        let (bytes, left) = match self {
+            Source::Large { .. } => (BLOB_CHUNK_BYTES, budget.total() / 4),
+            // What is small is read whole.
+            Source::Inline(_, len) => (usize::try_from(*len).unwrap_or(BLOB_CHUNK_BYTES), 0),
+        };
+        let bytes = bytes.min(budget.total() - left);
+        if budget.available() < bytes + left { None } else { budget.try_acquire(bytes) }
     }
 
+    /// Starts reading what follows in a task of its own, so that the disk works while the network does; where there is
+    /// memory for that.
+    fn read_ahead(&self, budget: &Semaphore, ingest: &Ingest, offset: u64) -> Option<Ahead> {
+        let Source::Large { large, file } = self else { return None };
+        let memory = self.try_reserve(budget)?;
+        let (sender, receiver) = oneshot::channel();
+        let (large, file, ingest) = (large.clone(), file.clone(), ingest.clone());
+        // The memory is the task's until the read has ended, whether or not anybody waits for it then; and what is read
+        // stays where it is.
+        let active = ingest.lane.enter();
+        spawn(async move {
+            let _active = active;
+            let (chunk, _) = split(offset);
+            let read = ingest.store.read_chunk(&ingest.pool, &file, &large, chunk).await;
+            sender.send(read.map(|bytes| Piece { bytes, _memory: memory }));
+        });
+        Some(receiver)
+    }
+
+    /// Sends a part of it, which begins with `first`.
     async fn send(
         &self,
         conn: &mut Conn,
         ingest: &Ingest,
-        head: Bytes,
-        first: Bytes,
+        mut head: Bytes,
+        first: Piece,
         part: ByteRange,
     ) -> Result<(), Stopped> {
-        let mut at = part.start;
-        let mut pieces = vec![head];
-        let mut next = first;
+        let (mut at, mut piece) = (part.start, first);
+        let mut keeps_up = true;
         loop {
-            let wanted = usize::try_from(part.end - at).unwrap_or(usize::MAX).min(next.len());
-            at += wanted as u64;
-            pieces.push(next.slice(..wanted));
-            if at >= part.end {
-                return Ok(conn.send(pieces).await?);
-            }
+            let wanted = usize::try_from(part.end - at).unwrap_or(usize::MAX).min(piece.bytes.len());
             if wanted == 0 {
                 return Err(Stopped::Damaged(ReadError::Damaged("shorter than its record says".to_owned())));
             }
-            let ahead = self.read_ahead(ingest, at);
-            let sent = conn.send(std::mem::take(&mut pieces)).await;
-            let read = ahead.await;
-            sent?;
-            next = match read {
-                Some(read) => read.map_err(Stopped::Damaged)?,
-                None => return Err(Stopped::Damaged(ReadError::Damaged("nothing follows".to_owned()))),
+            let end = at + wanted as u64;
+            let reads_ahead = keeps_up && end < part.end;
+            let ahead = reads_ahead.then(|| self.read_ahead(&conn.core.send_budget, ingest, end)).flatten();
+            let mut patience = conn.patience_for(head.len() + wanted);
+            let mut held = Some((piece, ahead));
+            let hold = if keeps_up { Duration::from_millis(READER_HOLD_MS) } else { Duration::ZERO };
+            keeps_up = true;
+            while at < end {
+                let Some((piece, _)) = &mut held else {
+                    let again = self.read_again(conn, ingest, &mut patience, at).await?;
+                    held = Some((again, None));
+                    continue;
+                };
+                let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+                let Some(bytes) = piece.bytes.get(..left) else {
+                    return Err(Stopped::Damaged(ReadError::Damaged("shorter than it was".to_owned())));
+                };
+                let sent = conn.try_send_both(&head, bytes)?;
+                if sent > 0 {
+                    patience.renew();
+                    let of_head = sent.min(head.len());
+                    head.advance(of_head);
+                    piece.bytes.advance(sent - of_head);
+                    at += (sent - of_head) as u64;
+                    continue;
+                }
+                if hold.is_zero() {
+                    held = None;
+                }
+                conn.wait_for_reader(&patience, hold, || held = None).await?;
+                keeps_up &= held.is_some();
+            }
+            if at >= part.end {
+                return Ok(());
+            }
+            piece = match held {
+                Some((_, Some(ahead))) => match ahead.await {
+                    Some(read) => read.map_err(Stopped::Damaged)?,
+                    None => return Err(Stopped::Damaged(ReadError::Damaged("nothing follows".to_owned()))),
+                },
+                Some((Piece { bytes, _memory: memory }, None)) => {
+                    drop(bytes);
+                    let bytes = self.read(ingest, at).await.map_err(Stopped::Damaged)?;
+                    Piece { bytes, _memory: memory }
+                }
+                None => self.read_again(conn, ingest, &mut patience, at).await?,
             };
         }
     }
+
+    /// Reads from `at` on, once there is memory for it: what had been let go of. Waits for it holding nothing.
+    async fn read_again(
+        &self,
+        conn: &Conn,
+        ingest: &Ingest,
+        patience: &mut Patience,
+        at: u64,
+    ) -> Result<Piece, Stopped> {
+        let begun_ns = clock::now_ns();
+        let until_ns = begun_ns.saturating_add(patience.pause_ns());
+        let memory = loop {
+            if let Some(memory) = self.try_reserve(&conn.core.send_budget) {
+                break memory;
+            }
+            if clock::now_ns() >= until_ns {
+                tracing::warn!("an answer was cut off: there was no memory to go on with it");
+                return Err(Stopped::Gone);
+            }
+            clock::sleep(Duration::from_millis(READER_POLL_MS)).await;
+        };
+        let bytes = self.read(ingest, at).await.map_err(Stopped::Damaged)?;
+        patience.excuse(clock::now_ns() - begun_ns);
+        Ok(Piece { bytes, _memory: memory })
+    }
 }
+
+/// Bytes of a content, and the memory reserved for them.
+struct Piece {
+    bytes: Bytes,
+    _memory: Permit,
+}
+
+/// A piece on its way from the disk.
+type Ahead = oneshot::Receiver<Result<Piece, ReadError>>;
 
 /// The chunk that holds `offset`, and where in it.
 fn split(offset: u64) -> (usize, usize) {

@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod download;
 pub mod error;
 pub mod health;
+mod linger;
 pub mod metrics;
 pub mod names;
 pub mod ndjson;

@@ -160,8 +160,7 @@ async fn read_json(conn: &mut Conn, body: &mut Body) -> Result<NewName, Trouble>
     body.reserve(conn).await?;
     let mut text = Vec::new();
     loop {
-        body.make_room(conn, None, 2 * text.capacity()).await?;
-        let Some(piece) = body.next(conn).await? else { break };
+        let Some(piece) = body.next_for(conn, None, 2 * text.capacity()).await? else { break };
         if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
             return Err(too_large().into());
         }

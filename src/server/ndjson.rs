@@ -101,15 +101,15 @@ impl Lines {
     /// The request broke. If the answer has begun, its status can no longer say so: the lines so far are sent and the
     /// connection ends without a last line.
     pub async fn abort(self, conn: &mut Conn, trouble: Trouble) -> Trouble {
-        let Trouble::Refused(error) = trouble else { return Trouble::Gone };
+        let Trouble::Refused(error) = trouble else { return trouble };
         if !self.begun {
             return Trouble::Refused(error);
         }
         tracing::warn!(%error, "an upload broke after its answer in lines had begun");
-        if conn.send(vec![self.waiting.into()]).await.is_ok() {
-            conn.drain().await;
+        match conn.send(vec![self.waiting.into()]).await {
+            Ok(()) => Trouble::Ended,
+            Err(Gone) => Trouble::Gone,
         }
-        Trouble::Gone
     }
 
     fn begin(&mut self, conn: &Conn) {

@@ -64,8 +64,7 @@ pub async fn file(
     upload.begin(declared, body.declared()).await.map_err(|error| refusal(&error))?;
     upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
     loop {
-        body.make_room(conn, Some(&mut upload), 0).await?;
-        let Some(piece) = body.next(conn).await? else { break };
+        let Some(piece) = body.next_for(conn, Some(&mut upload), 0).await? else { break };
         upload.data(piece).await.map_err(|error| refusal(&error))?;
     }
     let behind = agree(

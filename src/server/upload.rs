@@ -170,9 +170,7 @@ impl Reading<'_> {
                         }
                         lines.tell(conn, upload, &self.names)?;
                     }
-                    let lines = self.lines.as_ref().map_or(0, Lines::held_bytes);
-                    body.make_room(conn, self.upload.as_mut(), lines).await?;
-                    match body.next(conn).await? {
+                    match self.next_piece(conn, body).await? {
                         Some(piece) => self.parts.push(piece),
                         None => return Ok(self.parts.finish()?),
                     }
@@ -182,11 +180,16 @@ impl Reading<'_> {
                 Event::PartEnd => self.end().await?,
                 Event::End => {
                     // The epilogue says nothing, and the next request begins behind it.
-                    while body.next(conn).await?.is_some() {}
+                    while self.next_piece(conn, body).await?.is_some() {}
                     return Ok(());
                 }
             }
         }
+    }
+
+    async fn next_piece(&mut self, conn: &mut Conn, body: &mut Body) -> Result<Option<Bytes>, Trouble> {
+        let lines = self.lines.as_ref().map_or(0, Lines::held_bytes);
+        body.next_for(conn, self.upload.as_mut(), lines).await
     }
 
     async fn begin(&mut self, head: PartHead) -> Result<(), Trouble> {

@@ -28,8 +28,9 @@ fn bound_bytes(daemon: &Daemon) -> u64 {
     (mib << 20) + index + PROCESS_BYTES
 }
 
+/// Fails if more was resident at any time than the start said.
 #[track_caller]
-fn check(daemon: &Daemon, after: &str) {
+pub(crate) fn check(daemon: &Daemon, after: &str) {
     let (peak, bound) = (peak_bytes(daemon), bound_bytes(daemon));
     println!("after {after}: at most {} MiB were resident, {} MiB may be", peak >> 20, bound >> 20);
     assert!(peak <= bound, "after {after}");

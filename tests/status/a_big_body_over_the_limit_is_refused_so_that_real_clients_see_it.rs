@@ -1,8 +1,12 @@
-//! An early 413 must be seen, not a reset: by curl and by Python, with a body of 600 MB behind the head.
+//! An early 413 must be seen, not a reset: by curl and by Python, with a body of 600 MB behind the head, and by a client
+//! that reads nothing before it has sent everything. What is passed over for that has bounds, and takes no memory.
 
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, Setup};
+use crate::support::client::chunked;
+use crate::support::{Client, Daemon, Setup, random_bytes, request};
 
 fn limited() -> Daemon {
     Setup::new().flag("--max-upload-mb", "8").start()
@@ -77,4 +81,78 @@ else:
         assert!(said.contains("requests 413"), "{said}{}", String::from_utf8_lossy(&output.stderr));
     }
     daemon.serves();
+}
+
+#[test]
+fn a_client_that_sends_everything_before_it_reads_sees_413() {
+    let daemon = limited();
+    let declared: &[(&str, &str)] = &[("Content-Length", "24000000")];
+    let form = &[("Content-Length", "24000000"), ("Content-Type", "multipart/form-data; boundary=x")];
+    thread::scope(|scope| {
+        for (method, target, fields) in [
+            ("PUT", "/files/big.bin", declared),
+            ("POST", "/ingest/media", form),
+            ("GET", "/healthz", declared),
+        ] {
+            let mut client = daemon.connect();
+            scope.spawn(move || {
+                client.send(&request(method, target, fields, b""));
+                // It takes some seconds: a slow machine, or a slow line.
+                for piece in vec![7; 24_000_000].chunks(64_000) {
+                    client.send(piece);
+                    thread::sleep(Duration::from_millis(8));
+                }
+                let response = client.response();
+                assert_eq!(response.status, 413, "{method} {target}");
+                assert!(response.closes() && !response.error().is_empty());
+                assert!(client.is_closed());
+            });
+        }
+    });
+    daemon.serves();
+}
+
+/// A client that was told 413 in the middle of its chunked body: by then it had the memory of an upload.
+fn refused(daemon: &Daemon) -> Client {
+    let mut client = daemon.connect();
+    client.send(&request("PUT", "/files/big.bin", &[("Transfer-Encoding", "chunked")], b""));
+    let body = chunked(&[7; 1_100_000], 64_000, "");
+    client.send(&body[..body.len() - 5]);
+    client.response().expect(413);
+    client
+}
+
+#[test]
+fn who_lingers_behind_a_refusal_holds_no_memory_and_is_closed_in_time() {
+    // Memory for 128 uploads.
+    let daemon =
+        Setup::new().flag("--cores", "1").flag("--buffer-mib", "16").flag("--max-upload-mb", "1").start();
+    let lingering: Vec<Client> = (0..300).map(|_| refused(&daemon)).collect();
+    let content = random_bytes(1, 900_000);
+    for _ in 0..3 {
+        daemon.upload("good.bin", &content);
+    }
+    println!("{} connections beside it", daemon.metric("rhinobox_connections"));
+    // None of them says another word, nor closes.
+    daemon.wait_for_metric("rhinobox_connections", 1.0);
+    drop(lingering);
+    daemon.serves();
+}
+
+#[test]
+fn a_stop_does_not_wait_for_who_lingers() {
+    let daemon = Setup::new().flag("--max-upload-mb", "1").flag("--stop-timeout-s", "60").start();
+    let mut client = refused(&daemon);
+    let sending = thread::spawn(move || {
+        while client.try_send(b"more").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait_for_exit().code(), Some(0), "{}", daemon.said());
+    println!("stopped after {:.1?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    sending.join().expect("it was cut off");
 }

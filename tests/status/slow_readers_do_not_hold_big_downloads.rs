@@ -1,5 +1,5 @@
-//! Who reads a little now and then holds the memory of an answer: others are told 503 in time, and the slow ones
-//! are cut off, so that big contents are served again.
+//! Who reads a little now and then holds no memory of an answer: others are served beside them, and the slow ones are cut
+//! off, since they hold a connection.
 
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Setup, random_bytes, request};
 
 #[test]
-fn trickling_readers_are_cut_off_and_others_told_to_come_again() {
+fn trickling_readers_are_cut_off_and_others_served() {
     let daemon = Setup::new()
         .flag("--cores", "1")
         .flag("--buffer-mib", "16")
@@ -39,16 +39,15 @@ fn trickling_readers_are_cut_off_and_others_told_to_come_again() {
         thread::sleep(Duration::from_millis(500));
         daemon.serves();
         let begun = Instant::now();
-        loop {
-            let response = daemon.get(&target);
-            if response.status == 200 {
-                assert!(response.is_whole && response.body == content);
-                break;
-            }
-            assert_eq!(response.expect(503).field("Retry-After"), Some("1"));
+        let mut served = 0;
+        // Whoever is left trickles on; what the kernel has for them comes without the daemon.
+        while daemon.metric("rhinobox_connections") > 1.0 || served < 3 {
+            let response = daemon.get(&target).expect(200);
+            assert!(response.is_whole && response.body == content);
+            served += 1;
             assert!(begun.elapsed() < Duration::from_secs(45), "slow readers hold the daemon");
         }
-        println!("served after {:.1?}", begun.elapsed());
+        println!("served {served} times; all were cut off after {:.1?}", begun.elapsed());
         over.store(true, Ordering::Relaxed);
     });
 }

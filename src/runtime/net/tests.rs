@@ -228,3 +228,61 @@ fn a_dropped_receive_is_ended_and_its_connection_closed() {
         assert_eq!(read.await.unwrap(), 0, "closed");
     });
 }
+
+#[test]
+fn what_is_thrown_away_is_counted_and_the_end_is_told() {
+    on_one_core(|| async {
+        let (mut stream, mut client) = pair().await;
+        let nothing = stream.try_discard(MIB).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        let writing = std::thread::spawn(move || {
+            client.write_all(&vec![7; 5 * MIB]).unwrap();
+            client.write_all(b"kept").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut left = 5 * MIB;
+        while left > 0 {
+            stream.readable().await.unwrap();
+            left -= stream.try_discard(left.min(100_000)).unwrap();
+        }
+        stream.readable().await.unwrap();
+        let (received, buffer) = stream.recv(Pool::new(0).take(16)).await;
+        assert_eq!((received.unwrap(), buffer.as_slice()), (4, &b"kept"[..]));
+        stream.readable().await.unwrap();
+        assert_eq!(stream.try_discard(MIB).unwrap(), 0);
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn what_the_kernel_takes_without_waiting_is_sent_in_order_and_room_for_more_is_told() {
+    on_one_core(|| async {
+        let (mut stream, mut client) = pair().await;
+        let bytes: Vec<u8> = (0..24 * MIB).map(|k| u8::try_from(k % 251).unwrap()).collect();
+        let (sender, received) = oneshot::channel();
+        let expected = bytes.clone();
+        let reading = std::thread::spawn(move || {
+            // Not before the sockets are full.
+            std::thread::sleep(Duration::from_millis(100));
+            let mut got = Vec::new();
+            client.read_to_end(&mut got).unwrap();
+            sender.send(got == expected);
+        });
+        let (mut at, mut waits) = (0, 0);
+        while at < bytes.len() {
+            // Two pieces, of which the kernel may take all, some, or not even the first.
+            let middle = at + (bytes.len() - at) / 3;
+            match stream.try_send_both(&bytes[at..middle], &bytes[middle..]).unwrap() {
+                0 => {
+                    waits += 1;
+                    stream.writable().await.unwrap();
+                }
+                count => at += count,
+            }
+        }
+        stream.finish();
+        assert!(waits > 0, "24 MiB fit no socket");
+        assert_eq!(received.await, Some(true));
+        reading.join().unwrap();
+    });
+}

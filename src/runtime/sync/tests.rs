@@ -1,10 +1,10 @@
 //! Waiting, polled by hand and across threads.
 
 use super::*;
+use crate::runtime::core::spawn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
-use std::time::Duration;
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -160,4 +160,23 @@ fn a_permit_grows_while_the_rest_stays_and_nobody_waits() {
     assert!(waiting.poll().is_ready());
     drop((waiting, permit));
     assert_eq!((semaphore.available(), semaphore.total()), (10, 10));
+}
+
+#[test]
+fn what_is_not_ready_in_time_goes_on_and_is_ready_later() {
+    let work = async {
+        let (sender, mut receiver) = oneshot::channel();
+        let mut receiver = Pin::new(&mut receiver);
+        assert_eq!(within(Duration::ZERO, receiver.as_mut()).await, None);
+        spawn(async move {
+            clock::sleep(Duration::from_millis(100)).await;
+            sender.send(7);
+        });
+        let begun_ns = clock::now_ns();
+        assert_eq!(within(Duration::from_millis(30), receiver.as_mut()).await, None);
+        assert!(clock::now_ns() - begun_ns >= 30_000_000);
+        assert_eq!(within(Duration::from_secs(60), receiver.as_mut()).await, Some(Some(7)));
+        assert!(clock::now_ns() - begun_ns < 60_000_000_000);
+    };
+    crate::runtime::sim::Sim::new(1, 1).run(|| work).done();
 }
