@@ -81,6 +81,8 @@ pub const COMPACTION_GAIN_PERCENT: u64 = 10;
 pub const COMPACTION_BYTES_PER_S: u64 = 64 * MIB as u64;
 /// An append of copies is closed at this; one more record of the greatest kind still fits it.
 pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;
+/// Records that compaction looks at before it lets others on its core go first: well below a tenth of a millisecond.
+pub const COMPACTION_RECORDS_AT_ONCE: usize = 32;
 /// For each nanosecond that a look at the whole index takes, so many without one.
 pub const COMPACTION_SURVEY_REST: u64 = 10;
 /// How often compaction looks whether there is anything to free.

@@ -33,11 +33,11 @@ use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    COMPACTION_APPEND_BYTES, COMPACTION_BYTES_PER_S, COMPACTION_GAIN_PERCENT, COMPACTION_SURVEY_REST,
-    COMPACTION_TICK_MS, NAMES_PER_APPEND, SPACE_PERCENT_OF_LIVE,
+    COMPACTION_APPEND_BYTES, COMPACTION_BYTES_PER_S, COMPACTION_GAIN_PERCENT, COMPACTION_RECORDS_AT_ONCE,
+    COMPACTION_SURVEY_REST, COMPACTION_TICK_MS, NAMES_PER_APPEND, SPACE_PERCENT_OF_LIVE,
 };
 use crate::runtime::buffer::Pool;
-use crate::runtime::core::spawn;
+use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::runtime::{clock, fatal, helper};
 
@@ -333,7 +333,8 @@ impl Compactor {
         };
         let all = || batches.iter().flat_map(|batch| batch.records(segment.seed).map(move |it| (batch, it)));
         let mut live_bytes = 0;
-        for (batch, (position, entry_len, record)) in all() {
+        for (number, (batch, (position, entry_len, record))) in all().enumerate() {
+            pause(number).await;
             if let Ok(record) = record
                 && self.lives(segment, batch, position, entry_len, &record)
             {
@@ -348,7 +349,8 @@ impl Compactor {
         let quarter = usize::try_from(self.store.options.segment_bytes / 4).unwrap_or(usize::MAX);
         let append_bytes = quarter.min(COMPACTION_APPEND_BYTES);
         let mut copies = Copies::default();
-        for (batch, (position, entry_len, record)) in all() {
+        for (number, (batch, (position, entry_len, record))) in all().enumerate() {
+            pause(number).await;
             let Ok(record) = record else { continue };
             if !self.lives(segment, batch, position, entry_len, &record) {
                 continue;
@@ -392,7 +394,8 @@ impl Compactor {
             return Err(damage.to_string());
         }
         for batch in &scanned.batches {
-            for (position, _, record) in batch.records(segment.seed) {
+            for (number, (position, _, record)) in batch.records(segment.seed).enumerate() {
+                pause(number).await;
                 let body = record.map_err(|error| format!("a record at byte {position}: {error}"))?.body;
                 if matches!(body, Body::Unknown(_) | Body::Attributes { .. }) {
                     return Err("it holds records of a newer rhinobox".to_owned());
@@ -499,6 +502,13 @@ impl Compactor {
             clock::sleep(Duration::from_nanos(due_ns - took_ns)).await;
         }
         Ok(())
+    }
+}
+
+/// Lets the core's requests go first, now and then: a segment of small files has many thousand records.
+async fn pause(number: usize) {
+    if number.is_multiple_of(COMPACTION_RECORDS_AT_ONCE) {
+        yield_now().await;
     }
 }
 

@@ -20,6 +20,7 @@ use crate::base::ids::{BatchSeq, SegmentId, StoreId};
 use crate::base::units::align_down;
 use crate::limits::{BLOCK_BYTES, SCAN_WINDOW_BYTES};
 use crate::runtime::buffer::{Buffer, Pool};
+use crate::runtime::core::yield_now;
 use crate::runtime::disk::File;
 
 /// Something that was durable and does not check any more.
@@ -189,6 +190,8 @@ pub async fn scan(
     let mut trusted = Vec::with_capacity(batches.len());
     let mut tail = None;
     for batch in batches {
+        // A daemon that compacts and scrubs has requests to serve beside.
+        yield_now().await;
         if batch.header.seq > durable {
             if let Some(why) = first_fault(&mut window, &batch, seed).await? {
                 tail = Some(format!(
