@@ -145,9 +145,12 @@ pub const FREE_INODES_MIN: u64 = 16;
 pub const QUEUE_FILES_MAX: usize = 10_000;
 /// How long an upload waits for its place in the queue before it is told 503.
 pub const QUEUE_WAIT_MS: u64 = 1_000;
-/// An upload is told 503 at once while a core's lane has more to write than it will write in this time. No longer than
-/// the second after which the client is told to come again; long enough for some full batches on the slowest disks.
+/// An upload is told 503 at once while more waits for its core's lane than the lane will write in this time. No longer
+/// than the second after which the client is told to come again; long enough for some full batches on the slowest disks.
 pub const STORE_WAIT_MS: u64 = 1_000;
+/// It is told the same while a batch has been on its way for longer than this: the disk has stalled. Longer than the
+/// second or two for which a disk hesitates when much is written to it at once.
+pub const STALL_MS: u64 = 3_000;
 /// How often it looks.
 pub const QUEUE_POLL_MS: u64 = 5;
 /// Pieces of a staged file before it is gathered into one buffer.

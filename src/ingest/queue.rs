@@ -77,7 +77,105 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
+    use bytes::Bytes;
+
     use super::*;
+    use crate::ingest::staging::Declared;
+    use crate::ingest::upload::TermsBody;
+    use crate::ingest::{Ingest, Mode, Upload};
+    use crate::limits::SLICE_FILES;
+    use crate::runtime::buffer::Pool;
+    use crate::runtime::core::spawn;
+    use crate::runtime::disk::Disk;
+    use crate::runtime::sim::Sim;
+    use crate::runtime::sim::disk::SimDisk;
+    use crate::runtime::sync::{Semaphore, oneshot};
+    use crate::store::{Choices, Durability, Store};
+
+    async fn ingest() -> Ingest {
+        let pool = Pool::new(1 << 20);
+        let choices =
+            Choices { durability: Durability::Commit, segment_bytes: Some(1 << 20), inline_bytes_max: 4096 };
+        let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
+        let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);
+        Ingest {
+            index: store.index.handle(),
+            store,
+            lane,
+            pool,
+            queue: Arc::new(Queue::default()),
+            budget: Semaphore::new(1 << 20),
+            deal: Rc::new(Err),
+            offload: Rc::new(Err),
+            path_digits: 12,
+        }
+    }
+
+    /// A batch as a connection sends it; how many of its files were stored.
+    async fn send(ingest: &Ingest, batch: usize, files: usize) -> usize {
+        let _place = ingest.queue.admit(&ingest.lane).await.unwrap();
+        let mut upload = Upload::new(ingest, Mode::AtEnd);
+        for number in 0..files {
+            let name = format!("{batch}-{number}.txt");
+            let content = Bytes::from(name.clone());
+            upload.begin(Declared { name, ..Declared::default() }, None).await.unwrap();
+            upload.data(content).await.unwrap();
+            upload.end(None).await.unwrap();
+        }
+        let outcomes = upload.finish(&Arc::new(TermsBody::default())).await;
+        outcomes.iter().filter(|outcome| outcome.is_ok()).count()
+    }
+
+    #[test]
+    fn batches_that_share_a_full_queue_all_go_on() {
+        const BATCHES: usize = 6;
+        const FILES: usize = 3 * SLICE_FILES - 1;
+        // Places for the batches alone; for one slice of them all; for some.
+        for (seed, free) in [(1, 0), (2, SLICE_FILES), (3, SLICE_FILES - 1), (4, 3 * SLICE_FILES)] {
+            let work = async move {
+                let ingest = ingest().await;
+                let others = ingest.queue.try_admit(QUEUE_FILES_MAX - BATCHES - free).unwrap();
+                let mut stored = Vec::new();
+                for batch in 0..BATCHES {
+                    let (sender, receiver) = oneshot::channel();
+                    let ingest = ingest.clone();
+                    spawn(async move { sender.send(send(&ingest, batch, FILES).await) });
+                    stored.push(receiver);
+                }
+                for stored in stored {
+                    assert_eq!(stored.await, Some(FILES));
+                }
+                assert_eq!(ingest.queue.depth(), QUEUE_FILES_MAX - BATCHES - free);
+                drop(others);
+                assert_eq!(ingest.queue.depth(), 0);
+            };
+            Sim::new(seed, 1).run(|| work).done();
+        }
+    }
+
+    #[test]
+    fn who_finds_the_queue_full_for_a_second_is_refused() {
+        let work = async {
+            let ingest = ingest().await;
+            let others = ingest.queue.try_admit(QUEUE_FILES_MAX).unwrap();
+            let begun = clock::now_ns();
+            assert_eq!(ingest.queue.admit(&ingest.lane).await.unwrap_err(), FileError::Overloaded);
+            assert!(clock::now_ns() - begun >= QUEUE_WAIT_MS * 1_000_000);
+            // And who finds it full for less is not.
+            let queue = ingest.queue.clone();
+            spawn(async move {
+                clock::sleep(Duration::from_millis(QUEUE_WAIT_MS / 2)).await;
+                drop(others);
+            });
+            let place = ingest.queue.admit(&ingest.lane).await.unwrap();
+            assert_eq!(queue.depth(), 1);
+            drop(place);
+            assert_eq!(queue.depth(), 0);
+        };
+        Sim::new(5, 1).run(|| work).done();
+    }
 
     #[test]
     fn the_queue_holds_its_capacity_and_not_one_more() {

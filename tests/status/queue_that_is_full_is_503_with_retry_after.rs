@@ -60,8 +60,8 @@ fn a_stalled_disk_fills_the_queue_and_what_was_let_in_is_stored_when_it_goes_on(
     let capacity = daemon.metric("rhinobox_queue_capacity");
     let depth = wait_for_depth(&daemon, capacity - SLICE + 1.0);
     assert!(depth <= capacity, "{depth}");
-    // Less than a slice may be free: what comes new is kept out by the commits that have taken more than a second.
-    sleep(Duration::from_millis(1_500));
+    // Less than a slice may be free: what comes new is kept out by the stall.
+    sleep(Duration::from_millis(3_500));
     for number in BATCHES..BATCHES + 3 {
         let mut late = daemon.connect();
         let response = batch(number).send(&mut late).expect(503);

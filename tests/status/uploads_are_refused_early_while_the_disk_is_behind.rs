@@ -1,5 +1,5 @@
-//! While the store has more to write than it will write in a second, uploads are 503 at once, before their body is asked
-//! for. Everything else goes on, and nothing is refused for its own size.
+//! While more waits for the disk than it will write in a second, or the disk has stalled for three, uploads are 503 at once,
+//! before their body is asked for. Everything else goes on, and nothing is refused for its own size.
 //!
 //! A frozen file system is as far behind as a disk can be.
 
@@ -18,12 +18,12 @@ fn start() -> Option<(Folder, Volume, Daemon)> {
     Some((folder, volume, daemon))
 }
 
-/// Sends an upload that will wait for the frozen disk, and waits until it has done so for longer than a second.
+/// Sends an upload that will wait for the frozen disk, and waits until the disk counts as stalled.
 fn stall(daemon: &Daemon, content: &[u8]) -> Client {
     let mut waiting = daemon.connect();
     waiting.send(&Form::of("waits.bin", content).request(&[]));
     daemon.wait_for_metric("rhinobox_queue_depth", 1.0);
-    sleep(Duration::from_millis(1_500));
+    sleep(Duration::from_millis(3_500));
     waiting
 }
 
@@ -102,7 +102,7 @@ fn what_was_let_in_is_stored_whatever_its_size_and_an_idle_store_lets_in_whateve
             std::thread::spawn(move || std::io::Write::write_all(&mut &stream, &rest))
         })
         .collect();
-    sleep(Duration::from_millis(1_500));
+    sleep(Duration::from_millis(3_500));
     Form::of("late.bin", &random_bytes(7, 10_000)).send(&mut daemon.connect()).expect(503);
     drop(frozen);
     let [batch_client, big_client] = &mut sending;
