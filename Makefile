@@ -8,7 +8,7 @@ CARGO ?= cargo
 # For `make fuzz`, TARGET names what is fuzzed; everywhere else it is where cargo builds.
 FUZZ_TARGET := $(or $(TARGET),head)
 override TARGET := $(or $(CARGO_TARGET_DIR),target)
-# For `make run`: settings, as flags of `rhinobox serve`. For `make bench`: its own flags.
+# For `make run`: settings, as flags of `rhinobox serve`. For `make bench` and `make bench-overload`: their own flags.
 ARGS ?=
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
@@ -21,7 +21,7 @@ TEST_TOOLS := $(abspath $(TARGET))/test-tools
 
 .PHONY: help
 help: ## List the targets (the default)
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: | toolchain ## Build the release daemon and serve ./data on http://127.0.0.1:8090 (ARGS="--cores 4" for settings)
@@ -90,6 +90,11 @@ bench: | toolchain ## Measure a release daemon over loopback and print one table
 .PHONY: bench-restart
 bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")
 	$(CARGO) bench --bench restart -- $(ARGS)
+
+.PHONY: bench-overload
+bench-overload: | toolchain ## Offer up to 3 x the load that a slowed disk takes and print what is answered in time (as root)
+	scripts/setup-tests.sh "$(TARGET)"
+	$(CARGO) bench --bench end_to_end -- --overload $(ARGS)
 
 .PHONY: soak
 soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=20000)

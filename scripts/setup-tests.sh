@@ -6,7 +6,7 @@
 #   fsfreeze                      a volume that stops
 #   strace                        a start that takes long
 #   slowhttptest                  clients that are slow on purpose
-#   nbdkit, nbdfuse               a disk with a volatile write cache
+#   nbdkit, nbdfuse               a disk with a volatile write cache, and a slow one for `make bench-overload`
 #
 # Debian packages are installed when this runs as root; what could not be had is said in a sentence. The python with
 # `requests` is left as TARGET/test-tools/python3, which `make test` puts first on the PATH.

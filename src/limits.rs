@@ -164,12 +164,16 @@ pub const LSN_HEADROOM_AFTER_DAMAGE: u64 = 1 << 32;
 /// Inodes that stay free on the volume, for segments, checkpoints and their temporary files.
 pub const FREE_INODES_MIN: u64 = 16;
 
-/// Files admitted and not yet stored, over all cores: the predecessor's queue, kept.
+/// Uploads admitted, and files of them that cores are storing, over all cores: the predecessor's queue, kept.
 pub const QUEUE_FILES_MAX: usize = 10_000;
-/// Places that a batch takes at a time.
-pub const QUEUE_LOT: usize = 16;
-/// How long an upload waits for a place in the queue before it is told 503.
+/// How long an upload waits for its place in the queue before it is told 503.
 pub const QUEUE_WAIT_MS: u64 = 1_000;
+/// An upload is told 503 at once while more waits for its core's lane than the lane will write in this time. No longer
+/// than the second after which the client is told to come again; long enough for some full batches on the slowest disks.
+pub const STORE_WAIT_MS: u64 = 1_000;
+/// It is told the same while a batch has been on its way for longer than this: the disk has stalled. Longer than the
+/// second or two for which a disk hesitates when much is written to it at once.
+pub const STALL_MS: u64 = 3_000;
 /// How often it looks.
 pub const QUEUE_POLL_MS: u64 = 5;
 /// Pieces of a staged file before it is gathered into one buffer.
@@ -183,7 +187,7 @@ pub const WINDOW_BYTES_MAX: usize = 2 * MIB;
 /// Name records in one append.
 pub const NAMES_PER_APPEND: usize = 1_024;
 
-const _: () = assert!(PARTS_MAX <= QUEUE_FILES_MAX);
+const _: () = assert!(SLICE_FILES < QUEUE_FILES_MAX);
 const _: () = assert!(SLICE_BYTES + INLINE_BYTES_MAX + SLICE_FILES * 256 <= APPEND_BYTES_MAX);
 /// Submission entries of a core's ring. More operations may be in flight than this: it bounds what is handed
 /// to the kernel in one call, and a thousand covers every connection that wakes in one turn.

@@ -38,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// What it says of durability (`Rhinobox-Durability`): `commit`, `os`, or nothing.
     pub(crate) durability: &'static str,
+    /// Whether the connection ends behind it.
+    pub(crate) closes: bool,
     /// The body's bytes so far.
     pub(crate) length: u64,
     /// The body, where it is kept.
@@ -53,6 +55,7 @@ impl Answer {
         Self {
             status: 0,
             durability: "",
+            closes: false,
             length: 0,
             body: Vec::new(),
             keep: Keep::Bytes,
@@ -181,6 +184,7 @@ impl Answer {
             Some(b"os") => "os",
             _ => "",
         };
+        self.closes = field("connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
         self.part = match (field("transfer-encoding"), field("content-length")) {
             (Some(coding), _) if coding.eq_ignore_ascii_case(b"chunked") => Part::ChunkSize(0, false),
             (None, Some(length)) => {

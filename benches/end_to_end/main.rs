@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench end_to_end` measures all rows and prints one table; `-- --rows 10k-c1,1000x2k --seconds 2`
 //! some of them, shortly. Every row has a daemon of its own on a fresh data folder. Every answer is checked; a wrong
-//! one ends the run, while a missed floor is only told.
+//! one ends the run, while a missed floor is only told. `-- --overload` measures another thing: what is answered in time
+//! as more and more is offered, in an open loop, on a disk that is slow on purpose.
 
 mod answer;
 mod baseline;
@@ -10,6 +11,7 @@ mod client;
 mod daemon;
 mod load;
 mod measure;
+mod overload;
 mod report;
 mod rows;
 
@@ -58,6 +60,8 @@ struct Cli {
     /// An argument for the daemon; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     daemon_arg: Vec<String>,
+    #[command(flatten)]
+    overload: overload::Flags,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -85,6 +89,10 @@ fn run(cli: &Cli) -> Result<()> {
     // What an interrupted run left is removed, but not under a run that goes on.
     let lock = File::create(dir.join("end_to_end.lock"))?;
     lock.try_lock().map_err(|error| format!("another run uses {}: {error}", dir.display()))?;
+    if cli.overload.is_asked_for() {
+        let machine = Machine::look(&dir)?;
+        return overload::measure(&cli.overload, &cli.daemon, &cli.daemon_arg, cli.seconds, &machine);
+    }
     let json = cli.json.clone().unwrap_or_else(|| target.join("end_to_end.json"));
     let time = Duration::try_from_secs_f64(cli.seconds)?;
     let baseline_time = (time / 10).min(Duration::from_secs(1));

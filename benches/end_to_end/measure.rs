@@ -110,16 +110,20 @@ struct Shared {
 }
 
 /// A moment, and what was used up to it.
-struct Snapshot {
-    at: Instant,
-    daemon: Processor,
-    client: Processor,
-    idle: f64,
+pub(crate) struct Snapshot {
+    pub(crate) at: Instant,
+    pub(crate) daemon: Processor,
+    pub(crate) client: Processor,
+    pub(crate) idle: f64,
     stolen: f64,
 }
 
 impl Snapshot {
-    fn take(daemon: &Daemon) -> Result<Self> {
+    /// Now.
+    ///
+    /// # Errors
+    /// If /proc cannot be read.
+    pub(crate) fn take(daemon: &Daemon) -> Result<Self> {
         let (idle, stolen) = idle_and_stolen()?;
         let (daemon, client) = (Processor::of(daemon.pid())?, Processor::of(std::process::id())?);
         Ok(Self { at: Instant::now(), daemon, client, idle, stolen })

@@ -20,8 +20,8 @@ pub enum FileError {
     TooLarge(u64),
     /// Disk or inodes are full.
     NoSpace,
-    /// The queue was full for too long.
-    QueueFull,
+    /// The queue was full for too long, or the store is behind.
+    Overloaded,
     /// No file could be opened for it.
     Unavailable,
     /// The daemon is stopping.
@@ -43,7 +43,7 @@ impl std::fmt::Display for FileError {
             FileError::NoSpace => {
                 f.write_str("the disk is full; nothing was lost, try again when there is space")
             }
-            FileError::QueueFull => {
+            FileError::Overloaded => {
                 f.write_str("too many files are waiting to be stored; try again in a second")
             }
             FileError::Unavailable => f.write_str("no file could be opened for it; try again in a moment"),

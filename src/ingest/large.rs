@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::error::FileError;
 use super::hashing::StreamHasher;
-use super::queue::Admission;
 use super::slice::Stored;
 use super::staging::Declared;
 use super::{Ingest, Offload, naming};
@@ -63,7 +62,6 @@ pub struct LargeUpload {
     pace: Pace,
     first: Vec<u8>,
     len: u64,
-    _admission: Admission,
 }
 
 impl LargeUpload {
@@ -71,11 +69,7 @@ impl LargeUpload {
     ///
     /// # Errors
     /// `NoSpace`.
-    pub async fn start(
-        ingest: &Ingest,
-        expected: Option<u64>,
-        admission: Admission,
-    ) -> Result<LargeUpload, FileError> {
+    pub async fn start(ingest: &Ingest, expected: Option<u64>) -> Result<LargeUpload, FileError> {
         let writer = BlobWriter::create(&ingest.store, &ingest.pool, expected).await?;
         Ok(LargeUpload {
             writer,
@@ -83,7 +77,6 @@ impl LargeUpload {
             pace: Pace::new(ingest),
             first: Vec::new(),
             len: 0,
-            _admission: admission,
         })
     }
 

@@ -7,13 +7,10 @@ use bytes::Bytes;
 
 use super::large::LargeUpload;
 use super::naming::{Named, Namings};
-use super::queue::Admission;
 use super::slice::{self, Done, Slice};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
-use crate::limits::{
-    BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, QUEUE_LOT, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX,
-};
+use crate::limits::{BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
 use crate::media::name::Sent;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
@@ -57,9 +54,6 @@ pub struct Upload {
     staged_bytes: usize,
     /// Of them, copies that were made because they came in many pieces: the memory of those.
     staged_copies: usize,
-    staged_places: Admission,
-    /// Places in the queue for this file and the next.
-    places: Admission,
     /// Slices that a core has.
     dealt: VecDeque<Dealt>,
     dealt_bytes: usize,
@@ -108,8 +102,6 @@ impl Upload {
             staged_numbers: Vec::new(),
             staged_bytes: 0,
             staged_copies: 0,
-            staged_places: Admission::none(&ingest.queue),
-            places: Admission::none(&ingest.queue),
             dealt: VecDeque::new(),
             dealt_bytes: 0,
             files: Vec::new(),
@@ -186,8 +178,7 @@ impl Upload {
     async fn spill(&mut self) -> Result<(), FileError> {
         let Some(current) = &mut self.current else { return Ok(()) };
         if let Some(Sink::Small(staging)) = current.sink.take() {
-            let place = give_place(&self.ingest, &mut self.places);
-            let mut large = LargeUpload::start(&self.ingest, None, place).await?;
+            let mut large = LargeUpload::start(&self.ingest, None).await?;
             large.push_all(staging.finish(), self.write_bytes).await?;
             current.sink = Some(Sink::Large(Box::new(large)));
         }
@@ -197,8 +188,8 @@ impl Upload {
     /// The next file begins. `expected` is its length where the client declared one.
     ///
     /// # Errors
-    /// `QueueFull` and `NoSpace`, which end the request: no later file would fare better. What is wrong with this
-    /// file alone becomes its outcome.
+    /// `NoSpace`, which ends the request: no later file would fare better. What is wrong with this file alone becomes
+    /// its outcome.
     pub async fn begin(&mut self, declared: Declared, expected: Option<u64>) -> Result<(), FileError> {
         assert!(self.current.is_none(), "one file at a time");
         let number = self.files.len();
@@ -209,12 +200,10 @@ impl Upload {
             self.current = Some(Current { number, declared, sink: None });
             return Ok(());
         }
-        self.take_place().await?;
         let inline_max = self.ingest.store.options.inline_bytes_max as u64;
         let sink = match expected {
             Some(len) if len > inline_max => {
-                let place = give_place(&self.ingest, &mut self.places);
-                Sink::Large(Box::new(LargeUpload::start(&self.ingest, expected, place).await?))
+                Sink::Large(Box::new(LargeUpload::start(&self.ingest, expected).await?))
             }
             _ => Sink::Small(Staging::default()),
         };
@@ -266,7 +255,6 @@ impl Upload {
                     self.staged_copies += staging.copied_bytes(0);
                 }
                 self.staged.push(Staged { declared, payload: staging.finish(), len });
-                self.places.give_one_to(&mut self.staged_places);
                 self.staged_numbers.push(number);
                 self.staged_bytes += len;
                 if self.staged.len() >= SLICE_FILES || self.staged_bytes >= SLICE_BYTES {
@@ -321,6 +309,8 @@ impl Upload {
     pub async fn finish(mut self, terms: &Terms) -> Vec<Outcome> {
         let small = self.dealt.is_empty();
         let staged = std::mem::take(&mut self.staged);
+        // The last of them stands in the request's own place; where the queue is full, so do the others.
+        let _places = self.ingest.queue.try_admit(staged.len().saturating_sub(1));
         // A request that fits one slice: contents and names in one batch.
         let at_once = (small || matches!(self.mode, Mode::AsStored(_))).then_some(terms);
         let answers = slice::store(&self.ingest, staged, at_once).await;
@@ -340,25 +330,9 @@ impl Upload {
         outcome.map_or(Err(FileError::Lost), |(_, outcome)| outcome.map(Done::Named))
     }
 
-    /// Makes sure that there is a place in the queue for the next file. A batch takes places in small lots: their
-    /// count is what all cores write to.
-    async fn take_place(&mut self) -> Result<(), FileError> {
-        if self.places.places() > 0 {
-            return Ok(());
-        }
-        let lot = if self.files.len() == 1 { 1 } else { QUEUE_LOT };
-        self.places = match self.ingest.queue.try_admit(lot) {
-            Some(places) => places,
-            None => {
-                // Nobody waits for a place while holding places that nobody works on.
-                self.deal_staged().await;
-                self.ingest.queue.admit().await?
-            }
-        };
-        Ok(())
-    }
-
-    /// Gives the staged files to a core: the others in turn, this one if none of them can.
+    /// Gives the staged files to a core: the others in turn, this one if none of them can. Waits for nobody else's
+    /// memory or places, only for slices of its own; with none of them left it stores the files itself. So of any number
+    /// of batches that share a full queue each goes on, and none is refused in its middle.
     async fn deal_staged(&mut self) {
         if self.staged.is_empty() {
             return;
@@ -370,17 +344,17 @@ impl Upload {
         if !self.current_keeps_pieces() {
             self.deals += 1;
         }
-        let none = Admission::none(&self.ingest.queue);
-        let admission = std::mem::replace(&mut self.staged_places, none);
         while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {
             self.await_oldest().await;
         }
-        let memory = loop {
-            if let Some(memory) = self.ingest.budget.try_acquire(bytes) {
-                break memory;
+        let (admission, memory) = loop {
+            let places = self.ingest.queue.try_admit(files.len());
+            if let Some(both) = places.zip(self.ingest.budget.try_acquire(bytes)) {
+                break both;
             }
             if self.dealt.is_empty() {
-                // Ours alone is within what the request reserved: stored before anything more is received.
+                // Ours alone is within what the request reserved, and stands in its own place: stored before anything
+                // more is received.
                 let terms = self.terms();
                 let answers = slice::store(&self.ingest, files, terms.as_ref()).await;
                 return self.note(numbers, answers);
@@ -439,13 +413,6 @@ impl Upload {
         }
         outcomes
     }
-}
-
-/// One of the places, to be held by whoever works on the file.
-fn give_place(ingest: &Ingest, places: &mut Admission) -> Admission {
-    let mut place = Admission::none(&ingest.queue);
-    places.give_one_to(&mut place);
-    place
 }
 
 /// Of equal files in one request, sent anew, the first is the new one and the later ones are its duplicates,

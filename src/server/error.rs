@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the client's digest, name or size | 400, 413 |
 //! | no room on the volume | 507 |
-//! | queue full, stopping, recovering | 503, Retry-After |
+//! | queue full, store behind, stopping, recovering | 503, Retry-After |
 //! | a stored copy does not check, a core lost a file | 500 |
 
 use crate::http::error::{Extra, HttpError, Status};
@@ -18,7 +18,7 @@ pub fn status_of(error: &FileError) -> Status {
         FileError::Mismatch { .. } | FileError::TooLong(_) => Status::BadRequest,
         FileError::TooLarge(_) => Status::ContentTooLarge,
         FileError::NoSpace => Status::InsufficientStorage,
-        FileError::QueueFull | FileError::Unavailable | FileError::Stopping => Status::ServiceUnavailable,
+        FileError::Overloaded | FileError::Unavailable | FileError::Stopping => Status::ServiceUnavailable,
         FileError::Lost => Status::InternalServerError,
     }
 }

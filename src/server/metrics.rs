@@ -29,6 +29,7 @@ pub struct Metrics {
     bytes_stored: AtomicU64,
     bytes_duplicate: AtomicU64,
     damaged_reads: AtomicU64,
+    shed: AtomicU64,
 }
 
 /// A count that one core writes to, on a cache line of its own.
@@ -50,6 +51,7 @@ impl Metrics {
             bytes_stored: AtomicU64::new(0),
             bytes_duplicate: AtomicU64::new(0),
             damaged_reads: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +86,11 @@ impl Metrics {
     /// A stored copy that did not check.
     pub fn count_damaged_read(&self) {
         self.damaged_reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An upload that was refused because the store is behind or the queue full.
+    pub(super) fn count_shed(&self) {
+        self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_panic(&self) {
@@ -155,6 +162,11 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
         "rhinobox_damaged_reads_total",
         "Stored copies that did not check.",
         load(&metrics.damaged_reads),
+    );
+    page.counter(
+        "rhinobox_shed_total",
+        "Uploads refused because the store is behind or the queue full.",
+        load(&metrics.shed),
     );
     page.counter("rhinobox_panics_total", "Connections that ended in a panic.", load(&metrics.panics));
 

@@ -1,9 +1,11 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`mod@delete`] and [`health`] answer. [`error`] is the one table from errors to statuses.
+//! [`download`], [`names`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
+//! that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
+pub mod admit;
 pub mod answer;
 pub mod body;
 pub mod conn;

@@ -1,5 +1,6 @@
 //! `PUT /files/{name}`: one file as a raw body.
 
+use super::admit::admit;
 use super::answer::{self, Timing};
 use super::body::Body;
 use super::conn::{Conn, Trouble};
@@ -54,7 +55,7 @@ pub async fn file(
     let terms = terms_from_query(head)?;
     Sent::parse(&name).map_err(|too_long| refusal(&too_long.into()))?;
     check_room(&ingest.store, body.declared().unwrap_or(0))?;
-    body.reserve(conn).await?;
+    let _place = admit(conn, body, ingest).await?;
 
     let mime = head.header("content-type").filter(|mime| mime.len() <= MIME_BYTES_MAX);
     let mime = mime.and_then(|mime| std::str::from_utf8(mime).ok()).map(str::to_owned);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::admit::admit;
 use super::answer::{self, Timing};
 use super::body::Body;
 use super::conn::{Conn, Trouble, no_memory};
@@ -39,7 +40,7 @@ pub async fn ingest_media(
     answer::refuse_coding(head)?;
     check_room(&ingest.store, body.declared().unwrap_or(0))?;
     let form = Form::from_query(head)?;
-    body.reserve(conn).await?;
+    let _place = admit(conn, body, ingest).await?;
     let wants_lines = head.all("accept").any(accepts_lines);
     let lines = wants_lines.then(|| Lines::new(head.version, persistence));
     let mut reading = Reading {

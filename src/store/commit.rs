@@ -137,10 +137,16 @@ impl Size {
         }
     }
 
+    /// Bytes of the records alone.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        self.table + self.payload
+    }
+
     /// Bytes of a batch with these records.
     #[must_use]
     pub fn batch_bytes(self) -> usize {
-        (BATCH_HEADER_BYTES + self.table + self.payload).next_multiple_of(BLOCK_BYTES)
+        (BATCH_HEADER_BYTES + self.bytes()).next_multiple_of(BLOCK_BYTES)
     }
 
     /// Whether a batch can hold them.

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::backlog::Backlog;
 use super::commit::{self, Append, NewRecord, Placed, Position, Size};
 use super::epoch::{Active, Entrance};
 use super::error::{CommitError, failed, is_no_space};
@@ -46,6 +47,7 @@ pub struct LaneStart {
 pub struct Lane {
     store: Arc<Store>,
     queue: RefCell<VecDeque<Append>>,
+    backlog: Backlog,
     work: Notify,
     stopping: Cell<bool>,
     stopped: Notify,
@@ -59,6 +61,7 @@ impl Lane {
         let lane = Rc::new(Lane {
             store: store.clone(),
             queue: RefCell::default(),
+            backlog: Backlog::default(),
             work: Notify::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
@@ -100,6 +103,12 @@ impl Lane {
         self.entrance.enter(self.store.index.next_lsn())
     }
 
+    /// Whether it has more to write than an upload may be made to wait for.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.backlog.is_behind(group_bytes_max(self.store.options.segment_bytes), clock::now_ns())
+    }
+
     /// As [`Lane::append`], without waiting: appends submitted one after the other share batches.
     #[must_use]
     pub fn submit(&self, records: Vec<NewRecord>) -> Submitted {
@@ -107,13 +116,15 @@ impl Lane {
     }
 
     fn submit_as(&self, records: Vec<NewRecord>, frees_space: bool) -> Submitted {
-        assert!(Size::of_all(&records).fits(), "callers split what is larger than a batch");
+        let size = Size::of_all(&records);
+        assert!(size.fits(), "callers split what is larger than a batch");
         let (done, receiver) = oneshot::channel();
         if records.is_empty() {
             done.send(Ok(Vec::new()));
         } else if self.stopping.get() {
             done.send(Err(CommitError::Stopped));
         } else {
+            self.backlog.push(size);
             self.queue.borrow_mut().push_back(Append { records, frees_space, done });
             self.work.notify();
         }
@@ -145,7 +156,9 @@ async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
     loop {
         let group = take_group(&mut lane.queue.borrow_mut(), lane.store.options.segment_bytes);
         if !group.is_empty() {
+            lane.backlog.begin(size_of(&group), clock::now_ns());
             writer.commit(group).await;
+            lane.backlog.end(clock::now_ns());
         } else if lane.stopping.get() {
             break;
         } else {
@@ -157,11 +170,14 @@ async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
     lane.stopped.notify();
 }
 
+/// What a batch of several appends takes at most: a quarter of a segment, so that little is left over at its end.
+fn group_bytes_max(segment_bytes: u64) -> usize {
+    usize::try_from(segment_bytes / 4).map_or(BATCH_BYTES_MAX, |share| share.min(BATCH_BYTES_MAX))
+}
+
 /// As many appends as one batch holds, and at least one.
 fn take_group(queue: &mut VecDeque<Append>, segment_bytes: u64) -> Vec<Append> {
-    // A batch never takes more than a quarter of a segment, so that little is left over at its end.
-    let bytes_max =
-        usize::try_from(segment_bytes / 4).map_or(BATCH_BYTES_MAX, |share| share.min(BATCH_BYTES_MAX));
+    let bytes_max = group_bytes_max(segment_bytes);
     let mut size = Size::default();
     let mut count = 0;
     for append in queue.iter() {

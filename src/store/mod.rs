@@ -9,6 +9,7 @@
 //! 5. the claim is released, who waits for the same digest is woken;
 //! 6. the request is answered.
 
+mod backlog;
 pub mod blob;
 pub mod checkpoint;
 pub mod commit;

@@ -25,3 +25,4 @@ mod slow_clients_get_408;
 mod slow_readers_do_not_hold_big_downloads;
 mod types_and_codings_that_are_not_taken_are_415;
 mod unknown_paths_methods_and_predecessors_endpoints_are_named;
+mod uploads_are_refused_early_while_the_disk_is_behind;
