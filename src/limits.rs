@@ -290,6 +290,8 @@ const _: () = assert!(
 );
 /// Form fields of a request that are not files.
 pub const FIELDS_MAX: usize = 64;
+/// Damaged contents, and damaged places of the log, that `/stats` lists.
+pub const DAMAGE_LISTED_MAX: usize = 1_000;
 /// Names that one answer about a content lists; `names_total` says how many there are.
 pub const META_NAMES_MAX: usize = 1_000;
 /// How long a start waits for its address: a ring may hold a dead process's socket for a moment.

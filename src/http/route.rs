@@ -56,6 +56,8 @@ pub enum Route {
     Readyz,
     /// `GET /metrics`
     Metrics,
+    /// `GET /stats`
+    Stats,
     /// An endpoint of the predecessor, whatever the method.
     Gone,
     /// `GET /`
@@ -74,6 +76,7 @@ enum Resource<'a> {
     Healthz,
     Readyz,
     Metrics,
+    Stats,
 }
 
 impl<'a> Resource<'a> {
@@ -85,6 +88,7 @@ impl<'a> Resource<'a> {
             b"/healthz" => Resource::Healthz,
             b"/readyz" => Resource::Readyz,
             b"/metrics" => Resource::Metrics,
+            b"/stats" => Resource::Stats,
             _ if path.starts_with(b"/storage/") => Resource::Stored(path),
             _ => {
                 let mut segments = path.strip_prefix(b"/files/")?.split(|&byte| byte == b'/');
@@ -135,6 +139,7 @@ fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
         Resource::Healthz => Ok(Route::Healthz),
         Resource::Readyz => Ok(Route::Readyz),
         Resource::Metrics => Ok(Route::Metrics),
+        Resource::Stats => Ok(Route::Stats),
         Resource::File(hash) => parse_hash(hash).map(|hash| Route::File { hash }),
         Resource::Meta(hash) => parse_hash(hash).map(|hash| Route::Meta { hash }),
         Resource::Stored(path) => decode_stored(path).map(|path| Route::Stored { path }),

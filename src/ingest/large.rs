@@ -171,7 +171,9 @@ impl LargeUpload {
         let location =
             Location::Large { record: placed.record, entry_len: placed.entry_len, blob: blob.blob };
         blob.keep();
-        guard.publish(location);
+        if let Some(replaced) = guard.publish(location) {
+            ingest.store.discard_blob(replaced);
+        }
         Ok(stored(false))
     }
 }

@@ -188,7 +188,9 @@ async fn round(
     match ingest.lane.append(records).await {
         Ok(placed) => {
             for ((index, guard), placed) in guards.into_iter().zip(&placed) {
-                guard.publish(inline(placed, work[index].stored.len));
+                if let Some(replaced) = guard.publish(inline(placed, work[index].stored.len)) {
+                    ingest.store.discard_blob(replaced);
+                }
             }
             for (name, placed) in names.into_iter().zip(&placed[puts..]) {
                 let (index, named) = name.publish(placed.record);

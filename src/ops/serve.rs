@@ -26,6 +26,7 @@ use crate::store::{CheckpointPace, Choices, Durability, OpenError, Opened, Scrub
 /// Why it did not start, in a sentence.
 pub fn run(settings: Settings) -> Result<(), Failure> {
     signal::block();
+    signal::ignore_file_size_signal();
     let data_dir = &settings.data_dir;
     std::fs::create_dir_all(data_dir)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", data_dir.display()))?;

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, taken by the main thread alone; cores and helpers never see one.
+//! SIGTERM and SIGINT, taken by the main thread alone; cores and helpers never see one. SIGXFSZ, taken by nobody.
 
 #![expect(unsafe_code, reason = "signal masks are libc's")]
 
@@ -21,6 +21,13 @@ pub fn block() {
     // SAFETY: the set is initialised and outlives the call; no old mask is asked for.
     let status = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     assert_eq!(status, 0, "pthread_sigmask takes SIG_BLOCK and a valid set");
+}
+
+/// A write beyond the limit on the size of files (`ulimit -f`) fails with EFBIG and no signal, in the whole process.
+pub fn ignore_file_size_signal() {
+    // SAFETY: SIG_IGN is no handler of ours, and nothing else sets one for this signal.
+    let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    assert_ne!(before, libc::SIG_ERR, "SIGXFSZ may be ignored");
 }
 
 /// Waits, on the calling (main) thread, for the next SIGTERM or SIGINT; says which.

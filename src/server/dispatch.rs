@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{answer, delete, download, error, health, names, put, upload};
+use super::{answer, delete, download, error, health, names, put, stats, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -48,6 +48,7 @@ pub async fn answer(
         Route::Names { hash } => names::add(conn, head, body, persistence, &ingest, hash).await,
         Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
         Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
+        Route::Stats => stats::stats(conn, head, persistence, &ingest).await,
         Route::Meta { hash } => names::meta(conn, head, persistence, &ingest, hash).await,
         Route::File { hash } => {
             download::file(conn, head, persistence, &ingest, download::Target::Content(hash)).await

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod names;
 pub mod ndjson;
 pub mod put;
+pub mod stats;
 pub mod upload;
 
 pub use core::{Core, Message};

@@ -31,7 +31,7 @@ use super::scan::{self, FoundBatch, SegmentHead};
 use super::segment::{self, Segment};
 use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
-use crate::base::ids::{Lsn, SegmentId};
+use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::{
     COMPACTION_APPEND_BYTES, COMPACTION_BYTES_PER_S, COMPACTION_GAIN_PERCENT, COMPACTION_RECORDS_AT_ONCE,
     COMPACTION_SURVEY_REST, COMPACTION_TICK_MS, NAMES_PER_APPEND, SPACE_PERCENT_OF_LIVE,
@@ -56,6 +56,8 @@ enum Grave {
     PathNote(PathKey, Lsn),
     /// A segment whose live records were copied.
     Segment(SegmentId),
+    /// A blob whose content was stored again elsewhere.
+    Blob(BlobId),
 }
 
 /// What waits to be freed, oldest first. Shared by the cores.
@@ -93,6 +95,11 @@ impl Graveyard {
     pub(super) fn deleted_path(&self, index: &Index, key: PathKey, lsn: Lsn) {
         self.garbage.fetch_add(1, Ordering::Relaxed);
         self.add(index, Grave::PathNote(key, lsn));
+    }
+
+    /// A content was stored again; its former blob is garbage.
+    pub(super) fn replaced_blob(&self, index: &Index, blob: BlobId) {
+        self.add(index, Grave::Blob(blob));
     }
 
     /// What may be freed now.
@@ -190,14 +197,21 @@ impl Compactor {
 
     /// Steps 5 and 6, and the burial of contents.
     async fn free_passed(&self) {
-        let mut retired = Vec::new();
+        let (mut retired, mut replaced) = (Vec::new(), Vec::new());
         for grave in self.store.graveyard.take_passed(&self.store) {
             match grave {
                 Grave::Content(digest, death) => self.bury(&digest, death).await,
                 Grave::ContentNote(digest, lsn) => self.store.index.forget_deleted_content(&digest, lsn),
                 Grave::PathNote(key, lsn) => self.store.index.forget_deleted_path(key, lsn),
                 Grave::Segment(id) => retired.push(id),
+                Grave::Blob(id) => replaced.push(id),
             }
+        }
+        if !replaced.is_empty() {
+            self.flush_if_os().await;
+        }
+        for blob in replaced {
+            self.remove_blob(blob).await;
         }
         if !retired.is_empty() {
             self.retire(retired).await;
@@ -209,20 +223,28 @@ impl Compactor {
         let Some(location) = self.store.index.bury(digest, death) else { return };
         self.store.graveyard.garbage.fetch_add(1, Ordering::Relaxed);
         if let Location::Large { blob, .. } = location {
-            self.store.blobs.forget(blob);
-            if let Err(error) = self.store.disk.remove(&blob::path(blob)).await {
-                tracing::warn!(%blob, %error, "a deleted blob could not be removed; the next start will");
-            }
+            self.remove_blob(blob).await;
         }
     }
 
-    async fn retire(&self, segments: Vec<SegmentId>) {
-        // With `os`, what replaced a record here may not be flushed yet, and what it replaced was.
+    async fn remove_blob(&self, blob: BlobId) {
+        self.store.blobs.forget(blob);
+        if let Err(error) = self.store.disk.remove(&blob::path(blob)).await {
+            tracing::warn!(%blob, %error, "a blob that nothing names could not be removed; the next start will");
+        }
+    }
+
+    /// With `os`, what replaced something may not be flushed yet, and what it replaced was.
+    async fn flush_if_os(&self) {
         if self.store.options.durability == Durability::Os
             && let Err(error) = self.store.flush_open_segments().await
         {
             fatal::exit(fatal::Exit::CommitFailed, &format!("could not flush the open segments: {error}"));
         }
+    }
+
+    async fn retire(&self, segments: Vec<SegmentId>) {
+        self.flush_if_os().await;
         let record = |id: &SegmentId| NewRecord {
             lsn: self.store.index.draw_mark(),
             time: clock::wall(),

@@ -104,12 +104,18 @@ impl std::error::Error for OpenError {}
 ///
 /// | errno | |
 /// |---|---|
-/// | ENOSPC, EDQUOT | the batch fails with `NoSpace`, its segment is sealed before it, the daemon serves on |
+/// | ENOSPC, EDQUOT, EFBIG, a write of nothing (as in front of a limit on the size of files) | the batch fails with `NoSpace`, its segment is sealed before it, the daemon serves on |
 /// | EINTR, short counts | gone on with, below |
 /// | all else (EIO, EROFS, ENODEV ...) | what reached the disk is unknown: the process ends |
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::WriteZero
+    )
 }
 
 /// Whether it is what a file system answers that has shut itself down or was made read-only: EIO, EROFS.

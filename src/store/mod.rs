@@ -31,14 +31,14 @@ pub mod segment;
 mod space;
 pub mod stats;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
 use crate::base::units::align_down;
 use crate::limits::{
-    BLOCK_BYTES, OPEN_BLOBS_MAX, OPEN_FILES_SHARE, OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-    SEGMENT_VOLUME_SHARE,
+    BLOCK_BYTES, DAMAGE_LISTED_MAX, OPEN_BLOBS_MAX, OPEN_FILES_SHARE, OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE,
 };
 use crate::runtime;
 use crate::runtime::buffer::Pool;
@@ -153,6 +153,8 @@ pub struct Store {
     pub scrub: scrub::ScrubStats,
     /// Counts of checkpoints.
     pub checkpoint: checkpoint::CheckpointStats,
+    /// What recovery could not read of the log, in words; the first of it.
+    log_damage: OnceLock<Vec<String>>,
     log_damaged: AtomicBool,
     /// Records that recovery read from the log.
     recovered_records: AtomicU64,
@@ -279,6 +281,7 @@ impl Store {
             compaction: compaction::CompactionStats::default(),
             scrub: scrub::ScrubStats::default(),
             checkpoint: checkpoint::CheckpointStats::default(),
+            log_damage: OnceLock::new(),
             log_damaged: AtomicBool::new(false),
             recovered_records: AtomicU64::new(0),
             open_lanes: AtomicUsize::new(0),
@@ -321,13 +324,26 @@ impl Store {
 
     fn note_recovered(&self, report: &Recovered) {
         self.log_damaged.store(!report.damage.is_empty(), Ordering::Relaxed);
+        let words = report.damage.iter().take(DAMAGE_LISTED_MAX).map(ToString::to_string);
+        let _recovery_comes_once = self.log_damage.set(words.collect());
         self.recovered_records.store(report.records, Ordering::Relaxed);
+    }
+
+    /// What recovery could not read of the log, in words; at most [`DAMAGE_LISTED_MAX`] places.
+    #[must_use]
+    pub fn log_damage(&self) -> &[String] {
+        self.log_damage.get().map_or(&[], Vec::as_slice)
     }
 
     /// Lanes that may still be written to.
     #[must_use]
     pub fn open_lanes(&self) -> usize {
         self.open_lanes.load(Ordering::Acquire)
+    }
+
+    /// A content was stored again: removes its former blob once nobody can read it any more.
+    pub fn discard_blob(&self, blob: BlobId) {
+        self.graveyard.replaced_blob(&self.index, blob);
     }
 
     async fn flush_open_segments(&self) -> std::io::Result<()> {

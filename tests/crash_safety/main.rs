@@ -1,5 +1,6 @@
 //! The store's crash safety, shown on a simulated disk that drives the code the daemon runs. One behaviour a file.
 
+mod a_stop_may_be_cut_anywhere;
 mod acknowledged_files_survive_power_cuts;
 mod checkpoints_are_only_a_shortcut;
 mod damage_costs_no_more_than_itself;

@@ -71,6 +71,7 @@ impl Thin {
         sparse(&image, Thin::MIB)?;
         file_system.make(&image, &[])?;
         let volume = self.volume.insert(Volume::over(&image, self.folder.path())?);
+        volume.take_pages_one_by_one()?;
         if file_system == FileSystem::Xfs { volume.fail_at_once() } else { Ok(()) }
     }
 

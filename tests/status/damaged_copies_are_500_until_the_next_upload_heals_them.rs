@@ -21,6 +21,15 @@ fn heals(daemon: &Daemon, name: &str, content: &[u8]) {
     daemon.serves();
 }
 
+/// What `/stats` lists as damaged.
+fn damaged(daemon: &Daemon) -> Vec<String> {
+    let stats = daemon.get("/stats").expect(200).json();
+    assert!(stats["contents"].as_u64() >= Some(2), "{stats}");
+    let listed = stats["damaged"].as_array().expect("a list");
+    assert_eq!(stats["damaged_total"], listed.len());
+    listed.iter().map(|hash| hash.as_str().expect("a hash").to_owned()).collect()
+}
+
 #[test]
 fn a_small_content_is_500_and_healed() {
     let content = random_bytes(1, 10_000);
@@ -32,7 +41,12 @@ fn a_small_content_is_500_and_healed() {
     let response = daemon.get(&format!("/files/{hash}")).expect(500);
     assert!(response.error().contains("damaged"), "{}", response.error());
     daemon.get(&format!("/files/{hash}")).expect(500);
+    assert_eq!(damaged(&daemon), [hash.as_str()]);
+    // A stop does not make it good.
+    let daemon = daemon.restart();
+    assert_eq!(damaged(&daemon), [hash.as_str()]);
     heals(&daemon, "small.bin", &content);
+    assert_eq!(damaged(&daemon), [""; 0]);
     // And it stays healed.
     assert_eq!(daemon.restart().content(&hash), content);
 }

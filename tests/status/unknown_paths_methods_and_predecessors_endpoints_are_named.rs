@@ -35,6 +35,7 @@ fn a_method_that_a_resource_lacks_is_405_and_lists_those_it_has() {
         ("GET", "/ingest/media", "POST"),
         ("DELETE", "/healthz", "GET"),
         ("POST", "/metrics", "GET"),
+        ("PUT", "/stats", "HEAD"),
         ("GET", names.as_str(), "POST"),
         ("BREW", "/readyz", "HEAD"),
         ("OPTIONS", "/ingest/media", "POST"),

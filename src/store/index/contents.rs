@@ -106,12 +106,14 @@ impl ClaimGuard {
         &self.digest
     }
 
-    /// The put is flushed: enters it and wakes the waiters.
-    pub fn publish(mut self, location: Location) {
+    /// The put is flushed: enters it and wakes the waiters. Gives the blob that it has replaced, which is garbage now.
+    #[must_use]
+    pub fn publish(mut self, location: Location) -> Option<BlobId> {
         self.released = true;
-        let waiters = self.index.contents.put(self.digest, self.lsn, location, true);
+        let (waiters, replaced) = self.index.contents.put(self.digest, self.lsn, location, true);
         // Woken outside the lock: each will take it.
         drop(waiters);
+        replaced
     }
 }
 
@@ -362,15 +364,16 @@ impl Contents {
     }
 
     /// Enters a content, unless a newer one is there. With `release` it ends the claim on it, and gives those who
-    /// wait for that.
+    /// wait for that; and the blob that it has replaced.
     pub(super) fn put(
         &self,
         digest: Digest,
         lsn: Lsn,
         location: Location,
         release: bool,
-    ) -> Vec<oneshot::Sender<()>> {
+    ) -> (Vec<oneshot::Sender<()>>, Option<BlobId>) {
         let hash = self.hash(&digest);
+        let mut replaced = None;
         let mut shard = self.shard(&digest);
         let Shard { entries, blobs, dying, inline_bytes, .. } = &mut *shard;
         let entry = entries.find_or_insert(hash, |entry| entry.digest == digest, || Entry::new(digest));
@@ -378,15 +381,15 @@ impl Contents {
         if entry.lsn <= lsn.0 && !entry.is_at(location) {
             *inline_bytes -= entry.inline_len();
             if let Location::Large { blob, .. } = location {
-                blobs.insert(digest, blob);
+                replaced = blobs.insert(digest, blob).filter(|before| *before != blob);
             } else if entry.is_large() {
-                blobs.remove(&digest);
+                replaced = blobs.remove(&digest);
             }
             entry.set(lsn, location);
             *inline_bytes += entry.inline_len();
             dying.remove(&digest);
         }
-        if release { shard.release(hash, &digest) } else { Vec::new() }
+        (if release { shard.release(hash, &digest) } else { Vec::new() }, replaced)
     }
 
     /// A name of this content is now recorded at `place`, instead of at `replaced` if it had that path before.

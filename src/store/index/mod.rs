@@ -142,6 +142,21 @@ impl Index {
         self.contents.mark_damaged(digest, lsn);
     }
 
+    /// How many contents are known to be damaged, and up to `most` of them. Looks at all contents.
+    #[must_use]
+    pub fn damaged(&self, most: usize) -> (u64, Vec<Digest>) {
+        let (mut total, mut listed) = (0, Vec::new());
+        self.for_each_content(|digest, content| {
+            if content.damaged {
+                total += 1;
+                if listed.len() < most {
+                    listed.push(*digest);
+                }
+            }
+        });
+        (total, listed)
+    }
+
     /// How often a copy was found not to check.
     #[must_use]
     pub fn times_marked(&self) -> u64 {
@@ -178,9 +193,9 @@ impl Index {
         self.paths.fingerprint(digest, attributes)
     }
 
-    /// Replay: a put. Whether it became (or stayed) what is stored under its digest.
+    /// Replay: a put.
     pub fn replay_content(&self, digest: Digest, lsn: Lsn, location: Location) {
-        self.contents.put(digest, lsn, location, false);
+        let _swept_with_all_unnamed = self.contents.put(digest, lsn, location, false);
     }
 
     /// Replay: a name. Gives the place of the one that it has replaced at its path, which may be another content's:

@@ -132,7 +132,7 @@ fn names_are_linked_and_unlinked_and_the_first_is_followed_by_the_next() {
 fn a_delete_takes_older_names_and_the_last_takes_the_content_unless_it_is_named_in_time() {
     let index = Index::new();
     let content = digest(1);
-    fresh(&index, content).publish(inline(0));
+    assert_eq!(fresh(&index, content).publish(inline(0)), None);
     for (path, at) in [("a", 1), ("b", 2)] {
         let Bind::Write(name) = index.bind(key(path), content, 1) else { panic!("it is free") };
         name.publish(place(at));
@@ -167,7 +167,7 @@ fn a_delete_takes_older_names_and_the_last_takes_the_content_unless_it_is_named_
 fn a_copy_takes_the_place_of_what_it_was_copied_from_and_of_nothing_else() {
     let index = Index::new();
     let content = digest(1);
-    fresh(&index, content).publish(inline(1));
+    assert_eq!(fresh(&index, content).publish(inline(1)), None);
     let Bind::Write(name) = index.bind(key("a"), content, 1) else { panic!("it is free") };
     name.publish(place(1));
     let Bind::Write(name) = index.bind(key("b"), content, 1) else { panic!("it is free") };
@@ -200,6 +200,23 @@ fn a_deleted_name_is_unlinked_though_its_path_means_another_content_since() {
         assert_eq!(index.content(&old), None);
         assert_eq!((index.path(key("a")), index.names(&new)), (Some(place(5)), vec![place(5)]));
     }
+}
+
+#[test]
+fn a_content_that_is_stored_again_gives_the_blob_it_replaces() {
+    let index = Index::new();
+    let large = |blob| Location::Large {
+        record: place(u32::try_from(blob).unwrap()),
+        entry_len: 200,
+        blob: BlobId(blob),
+    };
+    assert_eq!(fresh(&index, digest(1)).publish(large(7)), None);
+    let lsn = index.content(&digest(1)).unwrap().lsn;
+    index.mark_damaged(&digest(1), lsn);
+    assert_eq!(fresh(&index, digest(1)).publish(large(8)), Some(BlobId(7)));
+    let lsn = index.content(&digest(1)).unwrap().lsn;
+    index.mark_damaged(&digest(1), lsn);
+    assert_eq!(fresh(&index, digest(1)).publish(inline(1)), Some(BlobId(8)));
 }
 
 #[test]
@@ -261,7 +278,7 @@ fn a_claim_that_is_dropped_wakes_all_who_wait_and_the_next_one_claims() {
     let next = fresh(&index, digest(1));
     assert!(next.lsn() > first, "a number is never drawn twice");
     let waiting = ticket(&index, digest(1));
-    next.publish(inline(5));
+    assert_eq!(next.publish(inline(5)), None);
     assert_eq!(pin!(waiting.ended()).poll(&mut cx), Poll::Ready(()));
     assert!(matches!(index.claim(digest(1)), Claim::Stored(content) if content.location == inline(5)));
 }
@@ -269,11 +286,11 @@ fn a_claim_that_is_dropped_wakes_all_who_wait_and_the_next_one_claims() {
 #[test]
 fn a_damaged_copy_is_claimed_anew_and_healed_and_a_late_mark_harms_nothing() {
     let index = Index::new();
-    fresh(&index, digest(1)).publish(inline(1));
+    assert_eq!(fresh(&index, digest(1)).publish(inline(1)), None);
     let bad = index.content(&digest(1)).unwrap().lsn;
     index.mark_damaged(&digest(1), bad);
     assert!(index.content(&digest(1)).unwrap().damaged);
-    fresh(&index, digest(1)).publish(inline(2));
+    assert_eq!(fresh(&index, digest(1)).publish(inline(2)), None);
     // A reader that began before noticed only now.
     index.mark_damaged(&digest(1), bad);
     let healed = index.content(&digest(1)).unwrap();
@@ -290,7 +307,7 @@ fn a_name_without_its_content_counts_as_damaged_until_that_is_sent_again() {
     index.advance_past(Lsn(2));
     let guard = fresh(&index, digest(1));
     assert_eq!(guard.lsn(), Lsn(3));
-    guard.publish(inline(9));
+    assert_eq!(guard.publish(inline(9)), None);
     let healed = index.content(&digest(1)).unwrap();
     assert_eq!((healed.damaged, healed.first_name), (false, Some(place(2))));
 }
@@ -405,11 +422,11 @@ fn many_threads_that_claim_the_same_contents_store_each_once() {
                                 }
                                 let Claim::Fresh(guard) = index.claim(digest) else { continue };
                                 stored.fetch_add(1, Ordering::Relaxed);
-                                guard.publish(inline(n));
+                                assert_eq!(guard.publish(inline(n)), None);
                             }
                             Claim::Fresh(guard) => {
                                 stored.fetch_add(1, Ordering::Relaxed);
-                                guard.publish(inline(n));
+                                assert_eq!(guard.publish(inline(n)), None);
                             }
                             Claim::Stored(_) => break,
                             Claim::Pending(_) => std::thread::yield_now(),
