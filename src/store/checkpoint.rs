@@ -88,6 +88,11 @@ impl CheckpointStats {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
+    /// The checkpoint on the disk may soon be one that names these, too.
+    fn add_segments(&self, ids: impl Iterator<Item = SegmentId>) {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    }
+
     /// The checkpoint on the disk names these segments.
     pub(super) fn set_segments(&self, ids: impl Iterator<Item = SegmentId>) {
         *self.segments.lock().unwrap_or_else(PoisonError::into_inner) = ids.collect();
@@ -343,6 +348,8 @@ pub(super) async fn make(
             return Err(why);
         }
     }
+    // Whichever of the two a failure here leaves.
+    store.checkpoint.add_segments(written.iter().map(|(id, _)| *id));
     store.disk.rename(NEW_FILE, FILE).await?;
     store.disk.sync_dir(DIRECTORY).await?;
     store.checkpoint.set_segments(written.iter().map(|(id, _)| *id));
