@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rhinobox::base::digest::Digest;
+use rhinobox::base::ids::LaneId;
 use rhinobox::limits::BLOCK_BYTES;
 use rhinobox::runtime::clock;
 use rhinobox::runtime::sim::{Rng, Sim, SimDisk};
-use rhinobox::store::{CheckpointPace, Choices};
+use rhinobox::store::commit::{NewBody, NewRecord, Payload};
+use rhinobox::store::format::Attributes;
+use rhinobox::store::index::{Bind, Claim, Location, PathKey};
+use rhinobox::store::{CheckpointPace, Choices, Lane, LaneStart};
 
 use crate::sim_store::{
     CHECKPOINT, INLINE_BYTES_MAX, Ledger, Machine, Recovery, Request, Shared, ToSend, Workload, choices,
@@ -140,6 +144,60 @@ fn an_old_checkpoint_is_as_good_as_a_new_one() {
             assert!(found.opened.recovered.checkpoint.is_some(), "seed {seed}: it was not used");
         }
     });
+}
+
+#[test]
+fn a_checkpoint_waits_for_who_has_written_to_the_log_and_not_told_the_index() {
+    let (disk, ledger) = (SimDisk::new(), Ledger::shared());
+    let content = bytes::Bytes::from_static(b"flushed, and not in the index yet");
+    let (digest, path) = (Digest::of(&content), "storage/other/unknown/slow.bin");
+    Sim::new(4, 1)
+        .run(|| async {
+            let (machine, _) = start(&disk, 1, &ledger).await.expect("a fresh store opens");
+            let index = machine.store.index.clone();
+            let lane = LaneStart { id: LaneId(9), predecessor: None };
+            let lane = Lane::start(&machine.store, &machine.pool, lane);
+            let active = lane.enter();
+            let Claim::Fresh(put) = index.claim(digest) else { panic!("nobody has it") };
+            let Bind::Write(name) = index.bind(PathKey::new(0, path.as_bytes()), digest, 1) else {
+                panic!("it is free")
+            };
+            let len = u32::try_from(content.len()).expect("it is short");
+            let record = |lsn, body| NewRecord { lsn, time: clock::wall(), body };
+            let records = vec![
+                record(
+                    put.lsn(),
+                    NewBody::Put { digest, payload: Payload::from_iter([content.clone()]), len },
+                ),
+                record(
+                    name.lsn(),
+                    NewBody::Name { digest, path: path.into(), attributes: Attributes::default() },
+                ),
+            ];
+            let placed = lane.append(records).await.expect("there is room");
+            let before = made(&machine);
+            store(&machine, 0..60).await;
+            clock::sleep(Duration::from_secs(3)).await;
+            assert_eq!(
+                made(&machine),
+                before,
+                "a checkpoint was made that does not have what was flushed before"
+            );
+            let location = Location::Inline {
+                segment: placed[0].record.segment,
+                offset: placed[0].payload_offset,
+                len,
+                crc: placed[0].payload_crc,
+            };
+            assert_eq!(put.publish(location), None);
+            name.publish(placed[1].record);
+            drop(active);
+            next_checkpoint(&machine).await;
+        })
+        .done();
+    let found = recover_both_ways(4, &disk.kill(4)).unwrap_or_else(|why| panic!("{why}"));
+    assert!(found.opened.recovered.checkpoint.is_some());
+    assert_eq!(found.view.files.get(path).map(|file| file.digest), Some(digest));
 }
 
 #[test]
