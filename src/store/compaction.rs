@@ -140,6 +140,8 @@ pub struct Compactor {
     unfit: RefCell<HashSet<SegmentId>>,
     /// Segments whose live share was measured and was too great: the estimate at that time.
     measured: RefCell<HashMap<SegmentId, u64>>,
+    /// When the next copies may be appended.
+    append_at_ns: Cell<u64>,
     /// Garbage and segments at the last survey.
     surveyed: Cell<(u64, usize)>,
     stopping: Cell<bool>,
@@ -158,6 +160,7 @@ impl Compactor {
             lane: RefCell::default(),
             unfit: RefCell::default(),
             measured: RefCell::default(),
+            append_at_ns: Cell::new(0),
             surveyed: Cell::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
@@ -511,18 +514,18 @@ impl Compactor {
             self.lane.replace(Some(lane.clone()));
             lane
         });
-        let begun_ns = clock::now_ns();
+        // What was read meanwhile counts: the rate is that of the whole, not of its appends.
+        let now_ns = clock::now_ns();
+        if now_ns < self.append_at_ns.get() {
+            clock::sleep(Duration::from_nanos(self.append_at_ns.get() - now_ns)).await;
+        }
+        self.append_at_ns.set(clock::now_ns() + bytes * 1_000_000_000 / COMPACTION_BYTES_PER_S);
         // Without space nothing is copied; what was is of use all the same.
         let placed = lane.append_freeing(copies.records).await.map_err(|_| Stop)?;
         for (moved, placed) in copies.moved.into_iter().zip(placed) {
             moved.tell(&self.store.index, &placed);
         }
         self.store.compaction.copied_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let due_ns = bytes * 1_000_000_000 / COMPACTION_BYTES_PER_S;
-        let took_ns = clock::now_ns() - begun_ns;
-        if due_ns > took_ns {
-            clock::sleep(Duration::from_nanos(due_ns - took_ns)).await;
-        }
         Ok(())
     }
 }
