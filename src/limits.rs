@@ -143,6 +143,10 @@ pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
 pub const CHECKPOINT_PAGE_BYTES: usize = 256 * KIB;
 /// Bytes of a checkpoint written, or read, at a time.
 pub const CHECKPOINT_IO_BYTES: usize = MIB;
+const _: () = assert!(CHECKPOINT_PAGE_BYTES <= CHECKPOINT_IO_BYTES);
+const _: () = assert!(
+    CHECKPOINT_PAGE_BYTES.is_multiple_of(BLOCK_BYTES) && CHECKPOINT_IO_BYTES.is_multiple_of(BLOCK_BYTES)
+);
 /// How fast a checkpoint is written while the daemon serves.
 pub const CHECKPOINT_BYTES_PER_S: u64 = 64 * MIB as u64;
 /// A checkpoint is made when a start would read at least this many records ...

@@ -15,6 +15,8 @@ pub mod naming;
 pub mod queue;
 pub mod slice;
 pub mod staging;
+#[cfg(test)]
+mod testing;
 pub mod upload;
 
 use std::rc::Rc;

@@ -243,19 +243,13 @@ pub async fn name_one(ingest: &Ingest, stored: Stored, terms: &Terms) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
     use std::sync::Arc;
 
     use super::*;
-    use crate::ingest::Queue;
     use crate::ingest::staging::Declared;
+    use crate::ingest::testing::ingest;
     use crate::ingest::upload::{Mode, TermsBody, Upload};
-    use crate::runtime::buffer::Pool;
-    use crate::runtime::disk::Disk;
     use crate::runtime::sim::Sim;
-    use crate::runtime::sim::disk::SimDisk;
-    use crate::runtime::sync::Semaphore;
-    use crate::store::{CheckpointPace, Choices, Durability, Lane, Store};
 
     /// An upload of one file under this name.
     async fn send(ingest: &Ingest, name: &str, content: &[u8]) -> Named {
@@ -278,26 +272,7 @@ mod tests {
         // With one digit of the hash in the path, two of these contents share it.
         let contents: Vec<Vec<u8>> = (0..17_u8).map(|n| vec![n; 100]).collect();
         let work = async move {
-            let pool = Pool::new(1 << 20);
-            let choices = Choices {
-                durability: Durability::Commit,
-                segment_bytes: Some(1 << 20),
-                inline_bytes_max: 4096,
-                checkpoint: CheckpointPace::default(),
-            };
-            let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
-            let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);
-            let ingest = Ingest {
-                index: store.index.handle(),
-                store,
-                lane,
-                pool,
-                queue: Arc::new(Queue::default()),
-                budget: Semaphore::new(1 << 20),
-                deal: Rc::new(Err),
-                offload: Rc::new(Err),
-                path_digits: 1,
-            };
+            let ingest = ingest(1).await;
             let mut clashes = 0;
             let mut paths = Vec::new();
             for content in &contents {

@@ -77,45 +77,17 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use bytes::Bytes;
 
     use super::*;
     use crate::ingest::staging::Declared;
+    use crate::ingest::testing::ingest;
     use crate::ingest::upload::TermsBody;
     use crate::ingest::{Ingest, Mode, Upload};
     use crate::limits::SLICE_FILES;
-    use crate::runtime::buffer::Pool;
     use crate::runtime::core::spawn;
-    use crate::runtime::disk::Disk;
     use crate::runtime::sim::Sim;
-    use crate::runtime::sim::disk::SimDisk;
-    use crate::runtime::sync::{Semaphore, oneshot};
-    use crate::store::{Choices, Durability, Store};
-
-    async fn ingest() -> Ingest {
-        let pool = Pool::new(1 << 20);
-        let choices = Choices {
-            durability: Durability::Commit,
-            segment_bytes: Some(1 << 20),
-            inline_bytes_max: 4096,
-            checkpoint: crate::store::CheckpointPace::default(),
-        };
-        let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
-        let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);
-        Ingest {
-            index: store.index.handle(),
-            store,
-            lane,
-            pool,
-            queue: Arc::new(Queue::default()),
-            budget: Semaphore::new(1 << 20),
-            deal: Rc::new(Err),
-            offload: Rc::new(Err),
-            path_digits: 12,
-        }
-    }
+    use crate::runtime::sync::oneshot;
 
     /// A batch as a connection sends it; how many of its files were stored.
     async fn send(ingest: &Ingest, batch: usize, files: usize) -> usize {
@@ -139,7 +111,7 @@ mod tests {
         // Places for the batches alone; for one slice of them all; for some.
         for (seed, free) in [(1, 0), (2, SLICE_FILES), (3, SLICE_FILES - 1), (4, 3 * SLICE_FILES)] {
             let work = async move {
-                let ingest = ingest().await;
+                let ingest = ingest(12).await;
                 let others = ingest.queue.try_admit(QUEUE_FILES_MAX - BATCHES - free).unwrap();
                 let mut stored = Vec::new();
                 for batch in 0..BATCHES {
@@ -162,7 +134,7 @@ mod tests {
     #[test]
     fn who_finds_the_queue_full_for_a_second_is_refused() {
         let work = async {
-            let ingest = ingest().await;
+            let ingest = ingest(12).await;
             let others = ingest.queue.try_admit(QUEUE_FILES_MAX).unwrap();
             let begun = clock::now_ns();
             assert_eq!(ingest.queue.admit(&ingest.lane).await.unwrap_err(), FileError::Overloaded);

@@ -26,13 +26,13 @@ use super::error::is_no_space;
 use super::format::FormatError;
 use super::format::bytes::{Reader, Writer};
 use super::format::checkpoint::{CheckpointSeed, Head, PAGE_HEAD_BYTES, Page, Section};
-use super::index::{PathKey, Place, Removal};
+use super::index::{PathKey, Place, Removal, encode_all};
 use super::scan::Window;
 use super::segment::Written;
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, BlobId, Lsn, SegmentId, StoreId};
 use crate::limits::{
-    BLOCK_BYTES, CHECKPOINT_BYTES_PER_S, CHECKPOINT_INTERVAL_MS, CHECKPOINT_IO_BYTES, CHECKPOINT_NAMES_SHARE,
+    CHECKPOINT_BYTES_PER_S, CHECKPOINT_INTERVAL_MS, CHECKPOINT_IO_BYTES, CHECKPOINT_NAMES_SHARE,
     CHECKPOINT_RECORDS_MIN, CHECKPOINT_WAIT_MS, INDEX_SHARDS,
 };
 use crate::runtime;
@@ -46,13 +46,13 @@ pub const DIRECTORY: &str = "index";
 pub const FILE: &str = "index/checkpoint";
 /// One that is being made.
 const NEW_FILE: &str = "index/checkpoint.new";
+/// How often it is looked whether step 2 is over.
+const POLL_MS: u64 = 10;
+
 /// Whether a file of this name in [`DIRECTORY`] is the checkpoint.
 pub(super) fn is_file(name: &str) -> bool {
     FILE.strip_prefix(DIRECTORY).and_then(|rest| rest.strip_prefix('/')) == Some(name)
 }
-
-/// How often it is looked whether step 2 is over.
-const POLL_MS: u64 = 10;
 
 /// When checkpoints are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -313,7 +313,7 @@ pub(super) async fn make(
     bound: Option<u64>,
     stopping: &Cell<bool>,
 ) -> Result<(), NotMade> {
-    if store.is_log_damaged() {
+    if !store.log_damage().is_empty() {
         return Err(NotMade::Damaged);
     }
     let records = store.log_records();
@@ -374,22 +374,21 @@ async fn write_all(
         keys: store.index.keys(),
     };
     out.section(Section::Head, 0, &head.encode()).await?;
-    let segments =
-        super::index::encode_all(Section::Segments, written.len(), written.iter(), |(id, written), to| {
-            to.u32(id.0).u32(0).u64(written.end).u64(written.last_batch.0);
-        });
+    let segments = encode_all(Section::Segments, written.len(), written.iter(), |(id, written), to| {
+        to.u32(id.0).u32(0).u64(written.end).u64(written.last_batch.0);
+    });
     out.section(Section::Segments, 0, &segments).await?;
     let retired = store.segments.retired();
     let encode = |id: &SegmentId, to: &mut Writer<'_>| {
         to.u32(id.0);
     };
-    let retired = super::index::encode_all(Section::Retired, retired.len(), retired.iter(), encode);
+    let retired = encode_all(Section::Retired, retired.len(), retired.iter(), encode);
     out.section(Section::Retired, 0, &retired).await?;
     store.index.begin_image();
     let copied = copy_index(store, out).await;
     let removed = store.index.end_image();
     copied?;
-    let removed = super::index::encode_all(Section::Removed, removed.len(), removed.iter(), |removal, to| {
+    let removed = encode_all(Section::Removed, removed.len(), removed.iter(), |removal, to| {
         removal.key.encode(to);
         to.bytes(&removal.digest.0);
         removal.place.encode(to);
@@ -533,4 +532,3 @@ pub(super) async fn make_if_due(
     }
     clock::now_ns() + store.options.checkpoint.interval_ms * 1_000_000
 }
-const _: () = assert!(CHECKPOINT_IO_BYTES.is_multiple_of(BLOCK_BYTES));

@@ -11,20 +11,22 @@
 //! 5. a record says that the segment is retired, and is flushed;
 //! 6. its file is removed.
 //!
-//! The graveyard is where things wait for step 4: segments, contents without a name, and notes about deletes.
+//! Between two of them the compactor frees what has waited for step 4 ([`super::graveyard`]), and makes checkpoints: so
+//! neither happens while the other does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::commit::{NewBody, NewRecord, Payload, Placed, Size};
 use super::error::ReadError;
 use super::format::header::Predecessor;
 use super::format::{Body, Record};
+use super::graveyard::Grave;
 use super::index::{Index, Location, PathKey, Place};
 use super::lane::{Lane, LaneStart};
 use super::scan::{self, FoundBatch, SegmentHead};
@@ -45,76 +47,6 @@ use crate::runtime::{clock, fatal, helper};
 const NAME_BYTES_ESTIMATE: u64 = 256;
 /// What a put's entry and slot take.
 const PUT_BYTES_ESTIMATE: u64 = 112;
-
-/// Something that is freed once nobody is active who may use it.
-enum Grave {
-    /// A content that lost its last name, or never got one, with the number of its death.
-    Content(Digest, Lsn),
-    /// A note that a content was deleted.
-    ContentNote(Digest, Lsn),
-    /// A note that a path was deleted.
-    PathNote(PathKey, Lsn),
-    /// A segment whose live records were copied.
-    Segment(SegmentId),
-    /// A blob whose content was stored again elsewhere.
-    Blob(BlobId),
-}
-
-/// What waits to be freed, oldest first. Shared by the cores.
-#[derive(Default)]
-pub(super) struct Graveyard {
-    graves: Mutex<VecDeque<(Lsn, Grave)>>,
-    /// Grows with everything that has become garbage.
-    garbage: AtomicU64,
-}
-
-impl Graveyard {
-    fn add(&self, index: &Index, grave: Grave) {
-        let mut graves = self.lock();
-        // Drawn under the lock, so that the queue is in order.
-        graves.push_back((index.draw_mark(), grave));
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Lsn, Grave)>> {
-        self.graves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A content has lost its last name.
-    pub(super) fn dying(&self, digest: Digest, death: Lsn) {
-        // A later mark than those around it only lets these wait too.
-        self.lock().push_back((death, Grave::Content(digest, death)));
-    }
-
-    /// A content was deleted: names of lower numbers may still be on their way.
-    pub(super) fn deleted_content(&self, index: &Index, digest: Digest, lsn: Lsn) {
-        self.garbage.fetch_add(1, Ordering::Relaxed);
-        self.add(index, Grave::ContentNote(digest, lsn));
-    }
-
-    /// As [`Graveyard::deleted_content`], for a path.
-    pub(super) fn deleted_path(&self, index: &Index, key: PathKey, lsn: Lsn) {
-        self.garbage.fetch_add(1, Ordering::Relaxed);
-        self.add(index, Grave::PathNote(key, lsn));
-    }
-
-    /// A content was stored again; its former blob is garbage.
-    pub(super) fn replaced_blob(&self, index: &Index, blob: BlobId) {
-        self.add(index, Grave::Blob(blob));
-    }
-
-    /// What may be freed now.
-    fn take_passed(&self, store: &Store) -> Vec<Grave> {
-        let mut graves = self.lock();
-        let mut passed = Vec::new();
-        while let Some((mark, _)) = graves.front()
-            && store.epochs.have_passed(*mark)
-            && let Some((_, grave)) = graves.pop_front()
-        {
-            passed.push(grave);
-        }
-        passed
-    }
-}
 
 /// Counts of what compaction did since the start.
 #[derive(Debug, Default)]
@@ -224,7 +156,7 @@ impl Compactor {
     /// Drops a content that died, if nobody has named or stored it since, and its blob's file.
     async fn bury(&self, digest: &Digest, death: Lsn) {
         let Some(location) = self.store.index.bury(digest, death) else { return };
-        self.store.graveyard.garbage.fetch_add(1, Ordering::Relaxed);
+        self.store.graveyard.note_garbage();
         if let Location::Large { blob, .. } = location {
             self.remove_blob(blob).await;
         }
@@ -287,7 +219,7 @@ impl Compactor {
     /// how long the choice took.
     async fn compact_some(&self) -> u64 {
         let store = &self.store;
-        let seen = (store.graveyard.garbage.load(Ordering::Relaxed), store.segments.count());
+        let seen = (store.graveyard.garbage(), store.segments.count());
         if self.surveyed.get() == seen {
             return 0;
         }

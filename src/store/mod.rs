@@ -19,6 +19,7 @@ pub mod dir;
 pub mod epoch;
 pub mod error;
 pub mod format;
+mod graveyard;
 pub mod index;
 pub mod lane;
 pub mod probe;
@@ -31,7 +32,7 @@ pub mod segment;
 mod space;
 pub mod stats;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
@@ -155,7 +156,6 @@ pub struct Store {
     pub checkpoint: checkpoint::CheckpointStats,
     /// What recovery could not read of the log, in words; the first of it.
     log_damage: OnceLock<Vec<String>>,
-    log_damaged: AtomicBool,
     /// Records that recovery read from the log.
     recovered_records: AtomicU64,
     /// Lanes that may still be written to.
@@ -166,7 +166,7 @@ pub struct Store {
     blobs: blob::Blobs,
     space: space::Gauge,
     epochs: epoch::Epochs,
-    graveyard: compaction::Graveyard,
+    graveyard: graveyard::Graveyard,
     next_segment: AtomicU32,
     next_blob: AtomicU64,
 }
@@ -277,12 +277,11 @@ impl Store {
             blobs: blob::Blobs::new(OPEN_BLOBS_MAX.min(files_share)),
             space: space::Gauge::new(room, 2 * options.segment_bytes),
             epochs: epoch::Epochs::default(),
-            graveyard: compaction::Graveyard::default(),
+            graveyard: graveyard::Graveyard::default(),
             compaction: compaction::CompactionStats::default(),
             scrub: scrub::ScrubStats::default(),
             checkpoint: checkpoint::CheckpointStats::default(),
             log_damage: OnceLock::new(),
-            log_damaged: AtomicBool::new(false),
             recovered_records: AtomicU64::new(0),
             open_lanes: AtomicUsize::new(0),
             disk,
@@ -316,14 +315,7 @@ impl Store {
         }
     }
 
-    /// Whether recovery found something in the log that cannot be read.
-    #[must_use]
-    pub fn is_log_damaged(&self) -> bool {
-        self.log_damaged.load(Ordering::Relaxed)
-    }
-
     fn note_recovered(&self, report: &Recovered) {
-        self.log_damaged.store(!report.damage.is_empty(), Ordering::Relaxed);
         let words = report.damage.iter().take(DAMAGE_LISTED_MAX).map(ToString::to_string);
         let _recovery_comes_once = self.log_damage.set(words.collect());
         self.recovered_records.store(report.records, Ordering::Relaxed);
