@@ -11,7 +11,7 @@
 //! 5. a record says that the segment is retired, and is flushed;
 //! 6. its file is removed.
 //!
-//! Between two of them the compactor frees what has waited for step 4 ([`super::graveyard`]), and makes checkpoints: so
+//! Between two of them the compactor frees what has waited for step 4 (`graveyard`), and makes checkpoints: so
 //! neither happens while the other does.
 
 use std::cell::{Cell, RefCell};
