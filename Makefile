@@ -91,6 +91,10 @@ bench: | toolchain ## Measure a release daemon over loopback and print one table
 bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")
 	$(CARGO) bench --bench restart -- $(ARGS)
 
+.PHONY: bench-churn
+bench-churn: | toolchain ## Store and delete 2,000 files a second, with compaction and without, and print its price and the space
+	$(CARGO) bench --bench end_to_end -- --churn --seconds 60 $(ARGS)
+
 .PHONY: bench-overload
 bench-overload: | toolchain ## Offer up to 3 x the load that a slowed disk takes and print what is answered in time (as root)
 	scripts/setup-tests.sh "$(TARGET)"

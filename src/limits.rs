@@ -75,14 +75,28 @@ pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
 /// Segments are compacted while all of them together take more than this share of what lives in them.
 pub const SPACE_PERCENT_OF_LIVE: u64 = 120;
+/// Compaction works at its full rate when all segments take this share of what lives, and slower below, down to
+/// [`SPACE_PERCENT_OF_LIVE`].
+pub const SPACE_PERCENT_FULL_RATE: u64 = 124;
+/// Segments compacted before the deadest are chosen anew: one in so many of all ...
+pub const COMPACTION_ROUND_SHARE: usize = 32;
+/// ... and at least these.
+pub const COMPACTION_ROUND_MIN: usize = 4;
+/// The slowest that work in the background is made, bytes a second: a stop waits for its next step.
+pub const PACE_BYTES_PER_S_MIN: u64 = MIB as u64;
+/// Work in the background makes up for this much of what it slept too long.
+pub const PACE_SLACK_NS: u64 = 5_000_000;
 /// A segment of which this much is dead, at least, is worth copying the rest.
 pub const COMPACTION_GAIN_PERCENT: u64 = 10;
-/// Bytes a second that compaction copies, at most: a part of what the slowest NVMe drives write.
-pub const COMPACTION_BYTES_PER_S: u64 = 64 * MIB as u64;
+/// Bytes a second that compaction reads and writes, at most, unless the operator says otherwise: a part of what the
+/// slowest NVMe drives do, and enough while some 3,000 files of 10 KB are stored a second and as many deleted.
+pub const COMPACTION_BYTES_PER_S: u64 = 192 * MIB as u64;
 /// An append of copies is closed at this; one more record of the greatest kind still fits it.
 pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;
 /// Records that compaction looks at before it lets others on its core go first: well below a tenth of a millisecond.
 pub const COMPACTION_RECORDS_AT_ONCE: usize = 32;
+/// When a segment that could not be read is tried again.
+pub const COMPACTION_RETRY_MS: u64 = 60_000;
 /// For each nanosecond that a look at the whole index takes, so many without one.
 pub const COMPACTION_SURVEY_REST: u64 = 10;
 /// How often compaction looks whether there is anything to free.
@@ -135,6 +149,8 @@ pub const ZERO_WRITE_BYTES: usize = 256 * KIB;
 /// Batches of a segment up to which size, on average, the lane's next one but one is filled with zeros. Where they are
 /// larger, zeros cost the disk more than they save it.
 pub const ZEROED_BATCH_BYTES_MAX: u64 = 128 * KIB as u64;
+/// Files of retired segments kept to be used again: one for each of a few lanes.
+pub const SPARE_SEGMENTS_MAX: usize = 4;
 /// How often a full disk is asked again for the space of a segment.
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.

@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     blocks: bool,
     sent: usize,
+    /// For one request at a time; where many connections are driven they share one.
+    buffer: Vec<u8>,
     pub(crate) answer: Answer,
 }
 
@@ -45,7 +47,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, blocks: true, sent: 0, answer: Answer::new() })
+        Ok(Self { stream, blocks: true, sent: 0, buffer: Vec::new(), answer: Answer::new() })
     }
 
     /// Sends a request and receives its answer, on a blocking connection.
@@ -54,8 +56,11 @@ impl Connection {
     /// If the connection fails or the answer cannot be read.
     pub(crate) fn ask(&mut self, request: &[u8], keep: Keep) -> Result<&mut Answer> {
         self.begin(keep);
-        let mut buffer = vec![0; RECEIVE_BYTES];
-        match self.advance(request, true, &mut buffer)? {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(RECEIVE_BYTES, 0);
+        let progress = self.advance(request, true, &mut buffer);
+        self.buffer = buffer;
+        match progress? {
             Progress::Answered => Ok(&mut self.answer),
             Progress::Waits => Err(format!("no answer within {PATIENCE:?}").into()),
         }

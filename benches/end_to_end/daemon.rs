@@ -90,6 +90,19 @@ impl Daemon {
     /// # Errors
     /// If it does not stop in time, or not with success.
     pub(crate) fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// Its folder; it is there until this is dropped.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Stops it by SIGTERM. Its folder stays.
+    ///
+    /// # Errors
+    /// If it does not stop in time, or not with success.
+    pub(crate) fn end(&mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let asked = Instant::now();
         let status = loop {

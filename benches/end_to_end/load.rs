@@ -246,7 +246,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         let drawn = (u128::from(self.next()) * end as u128) >> 64;
         usize::try_from(drawn).unwrap_or(0)
     }

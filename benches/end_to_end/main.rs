@@ -3,10 +3,12 @@
 //! `cargo bench --bench end_to_end` measures all rows and prints one table; `-- --rows 10k-c1,1000x2k --seconds 2`
 //! some of them, shortly. Every row has a daemon of its own on a fresh data folder. Every answer is checked; a wrong
 //! one ends the run, while a missed floor is only told. `-- --overload` measures another thing: what is answered in time
-//! as more and more is offered, in an open loop, on a disk that is slow on purpose.
+//! as more and more is offered, in an open loop, on a disk that is slow on purpose. `-- --churn` measures what compaction
+//! costs and brings.
 
 mod answer;
 mod baseline;
+mod churn;
 mod client;
 mod daemon;
 mod load;
@@ -62,6 +64,8 @@ struct Cli {
     daemon_arg: Vec<String>,
     #[command(flatten)]
     overload: overload::Flags,
+    #[command(flatten)]
+    churn: churn::Flags,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -92,6 +96,10 @@ fn run(cli: &Cli) -> Result<()> {
     if cli.overload.is_asked_for() {
         let machine = Machine::look(&dir)?;
         return overload::measure(&cli.overload, &cli.daemon, &cli.daemon_arg, cli.seconds, &machine);
+    }
+    if cli.churn.is_asked_for() {
+        let machine = Machine::look(&dir)?;
+        return churn::measure(&cli.churn, &cli.daemon, &cli.daemon_arg, (&dir, cli.seconds), &machine);
     }
     let json = cli.json.clone().unwrap_or_else(|| target.join("end_to_end.json"));
     let time = Duration::try_from_secs_f64(cli.seconds)?;

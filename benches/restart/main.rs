@@ -322,6 +322,7 @@ fn generate(dir: &Path, files: u64, bytes: usize) -> Result<()> {
                     segment_bytes: None,
                     inline_bytes_max: rhinobox::limits::INLINE_BYTES_MAX,
                     checkpoint: CheckpointPace::default(),
+                    compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
                 };
                 let opened = Store::open(Disk::uring(dir), &pool, choices).await;
                 let (store, _) = opened.expect("an empty folder takes a store");

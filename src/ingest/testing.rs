@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Ingest, Queue};
+use crate::limits::COMPACTION_BYTES_PER_S;
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::Disk;
 use crate::runtime::sim::disk::SimDisk;
@@ -18,6 +19,7 @@ pub(super) async fn ingest(path_digits: usize) -> Ingest {
         segment_bytes: Some(1 << 20),
         inline_bytes_max: 4096,
         checkpoint: CheckpointPace::default(),
+        compaction_bytes_per_s: COMPACTION_BYTES_PER_S,
     };
     let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
     let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);

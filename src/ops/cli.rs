@@ -136,6 +136,9 @@ pub struct Flags {
     /// MiB a second that this reads at most [default: 20]
     #[arg(long, value_name = "N")]
     pub scrub_mib_s: Option<OsString>,
+    /// MiB a second that compaction reads and writes at most; 0 is no compaction [default: 192]
+    #[arg(long, value_name = "N")]
+    pub compaction_mib_s: Option<OsString>,
     /// Another Host name this daemon is reached by (repeatable)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<OsString>,
@@ -173,6 +176,7 @@ impl Flags {
             "answer_timeout_s" => &self.answer_timeout_s,
             "scrub_days" => &self.scrub_days,
             "scrub_mib_s" => &self.scrub_mib_s,
+            "compaction_mib_s" => &self.compaction_mib_s,
             "allow_anonymous" => &self.allow_anonymous,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

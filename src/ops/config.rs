@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::units::{KIB, MIB};
+use crate::limits::COMPACTION_BYTES_PER_S;
 use crate::ops::cli::Flags;
 
 mod source;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub scrub_cycle: Option<Duration>,
     /// How fast that is done at most, bytes a second.
     pub scrub_rate: u64,
+    /// How much compaction reads and writes at most, bytes a second; 0: there is none.
+    pub compaction_rate: u64,
     /// Host names, beyond the address and `localhost`, that requests may carry; lower-case.
     pub hosts: Vec<String>,
     /// Whether everybody who reaches the daemon may use it.
@@ -82,7 +85,7 @@ pub struct Settings {
 }
 
 /// Every setting, by the name it has in the file; `--config` alone has none there.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "addr",
     "data_dir",
     "max_upload_mb",
@@ -99,6 +102,7 @@ pub const NAMES: [&str; 20] = [
     "answer_timeout_s",
     "scrub_days",
     "scrub_mib_s",
+    "compaction_mib_s",
     "host",
     "allow_anonymous",
     "log_format",
@@ -201,6 +205,7 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
             days => Some(Duration::from_secs(days * 24 * 60 * 60)),
         },
         scrub_rate: mib(from.number("scrub_mib_s", &(1..=65_536))?.unwrap_or(20)),
+        compaction_rate: from.number("compaction_mib_s", &(0..=65_536))?.map_or(COMPACTION_BYTES_PER_S, mib),
         hosts: from.hosts()?,
         allow_anonymous: from.flag("allow_anonymous")?,
         log_format: from

@@ -98,6 +98,7 @@ async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
         segment_bytes: settings.segment_bytes.map(|bytes| bytes as u64),
         inline_bytes_max: settings.inline_bytes_max,
         checkpoint: CheckpointPace::default(),
+        compaction_bytes_per_s: settings.compaction_rate,
     };
     let disk = Disk::uring(settings.data_dir.clone());
     let (store, opened) = Store::open(disk, &core.pool, choices).await?;
@@ -233,12 +234,11 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
         ));
     }
     let buffers = settings.buffer_bytes / MIB;
-    // Compaction has a lane of its own. It and scrubbing keep the tables of one segment each, which of tiny files are
-    // most of it.
+    // Compaction has a lane of its own, and scrubbing keeps the tables of one segment, which of tiny files are most of it.
     let lanes = (cores + 1) * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
-    let tables = 2 * (options.segment_bytes >> 20);
+    let tables = options.segment_bytes >> 20;
     say(&format!(
-        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits + {tables} MiB compaction and scrubbing, \
+        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits + {tables} MiB scrubbing, \
          and {} to {} bytes a stored file",
         (buffers + lanes) as u64 + tables,
         Store::INDEX_BYTES_PER_FILE.start(),

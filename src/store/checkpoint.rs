@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::Store;
 use super::error::is_no_space;
 use super::format::FormatError;
@@ -138,7 +140,7 @@ pub(super) async fn read_head(disk: &Disk, pool: &Pool, store: StoreId) -> Optio
     let file = disk.open(FILE, Open::default()).await.ok()?;
     let mut pages = Pages::new(&file, pool, store);
     match pages.next().await {
-        Ok(Some((page, entries))) if page.section == Section::Head => Head::decode(entries).ok(),
+        Ok(Some((page, entries))) if page.section == Section::Head => Head::decode(&entries).ok(),
         _ => None,
     }
 }
@@ -162,7 +164,7 @@ async fn load_pages(store: &Store, pool: &Pool) -> Result<Checkpoint, String> {
     if page.section != Section::Head {
         return Err("it does not begin with its head".to_owned());
     }
-    let head = Head::decode(entries).map_err(|error| error.to_string())?;
+    let head = Head::decode(&entries).map_err(|error| error.to_string())?;
     if head.store != store.id || head.keys != store.index.keys() {
         return Err("it is of another store".to_owned());
     }
@@ -180,7 +182,7 @@ async fn load_pages(store: &Store, pool: &Pool) -> Result<Checkpoint, String> {
             return Ok(checkpoint);
         }
         checkpoint
-            .take(store, page, entries, &mut removed)
+            .take(store, page, &entries, &mut removed)
             .map_err(|error| format!("a page of {:?}: {error}", page.section))?;
     }
     Err("its end is missing".to_owned())
@@ -269,19 +271,19 @@ impl<'a> Pages<'a> {
     }
 
     /// The next page with its entries, checked; `None` behind the End page.
-    async fn next(&mut self) -> Result<Option<(Page, &[u8])>, String> {
+    async fn next(&mut self) -> Result<Option<(Page, Bytes)>, String> {
         if self.ended {
             return Ok(None);
         }
         let at = self.offset;
         let words = |error: &dyn std::fmt::Display| format!("the page at byte {at}: {error}");
         let head = self.window.get(at, PAGE_HEAD_BYTES).await.map_err(|error| words(&error))?;
-        let (page, nonce) = Page::decode(head).map_err(|error| words(&error))?;
+        let (page, nonce) = Page::decode(&head).map_err(|error| words(&error))?;
         let seed = *self.seed.get_or_insert_with(|| CheckpointSeed::new(nonce, self.store));
         let bytes = self.window.get(at, page.stride()).await.map_err(|error| words(&error))?;
-        let entries = page.check(bytes, seed, at).map_err(|error| words(&error))?;
+        let entries = bytes.slice_ref(page.check(&bytes, seed, at).map_err(|error| words(&error))?);
         if page.section == Section::End {
-            if entries != self.count.to_le_bytes() {
+            if *entries != self.count.to_le_bytes() {
                 return Err("pages are missing".to_owned());
             }
             self.ended = true;

@@ -75,6 +75,14 @@ pub enum NewBody {
     RetireSegment(SegmentId),
 }
 
+impl NewBody {
+    /// Whether it is needed although the index does not show it: it forbids older records, or excuses what is missing.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(self, NewBody::DeleteContent(_) | NewBody::DeleteName(_) | NewBody::RetireSegment(_))
+    }
+}
+
 /// Where a committed record is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Placed {

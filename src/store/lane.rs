@@ -95,7 +95,7 @@ impl Lane {
     /// # Errors
     /// As [`Lane::append`].
     pub async fn append_freeing(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
-        self.submit_as(records, true).outcome().await
+        self.submit_freeing(records).outcome().await
     }
 
     /// While what this gives lives, nothing is freed that the index shows from now on.
@@ -113,6 +113,12 @@ impl Lane {
     #[must_use]
     pub fn submit(&self, records: Vec<NewRecord>) -> Submitted {
         self.submit_as(records, false)
+    }
+
+    /// As [`Lane::append_freeing`], without waiting.
+    #[must_use]
+    pub fn submit_freeing(&self, records: Vec<NewRecord>) -> Submitted {
+        self.submit_as(records, true)
     }
 
     fn submit_as(&self, records: Vec<NewRecord>, frees_space: bool) -> Submitted {
@@ -258,6 +264,8 @@ impl Writer {
         let places = commit::encode(&mut buffer, at, clock::wall(), &group);
         let lsns = group.iter().flat_map(|append| &append.records).map(|record| record.lsn);
         let lsns = lsns.clone().min().zip(lsns.max());
+        let kept = group.iter().flat_map(|append| &append.records).filter(|record| record.body.is_kept());
+        let kept: u64 = kept.map(|record| Size::of(&record.body).bytes() as u64).sum();
         let started = clock::now_ns();
         let bytes = buffer.len();
         let (result, _buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
@@ -283,6 +291,7 @@ impl Writer {
         self.next_batch = BatchSeq(at.seq.0 + 1);
         if let Some(open) = &mut self.open {
             open.end += bytes as u64;
+            open.known.note_kept(kept);
             open.known.note_written(Written { end: open.end, last_batch: at.seq });
             open.batches += 1;
             open.records += size.records as u64;

@@ -22,6 +22,7 @@ pub mod format;
 mod graveyard;
 pub mod index;
 pub mod lane;
+mod pace;
 pub mod probe;
 pub mod provision;
 pub mod read;
@@ -30,6 +31,7 @@ pub mod scan;
 pub mod scrub;
 pub mod segment;
 mod space;
+mod spare;
 pub mod stats;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -121,6 +123,8 @@ pub struct Choices {
     pub inline_bytes_max: usize,
     /// When checkpoints are made.
     pub checkpoint: CheckpointPace,
+    /// Bytes a second that compaction reads and writes at most; 0: there is none.
+    pub compaction_bytes_per_s: u64,
 }
 
 /// What a store runs with.
@@ -136,6 +140,8 @@ pub struct Options {
     pub inline_bytes_max: usize,
     /// When checkpoints are made.
     pub checkpoint: CheckpointPace,
+    /// Bytes a second that compaction reads and writes at most; 0: there is none.
+    pub compaction_bytes_per_s: u64,
 }
 
 /// An open store. Shared by all cores; each has its own [`Lane`].
@@ -167,6 +173,7 @@ pub struct Store {
     space: space::Gauge,
     epochs: epoch::Epochs,
     graveyard: graveyard::Graveyard,
+    spares: spare::Spares,
     next_segment: AtomicU32,
     next_blob: AtomicU64,
 }
@@ -230,6 +237,7 @@ impl Store {
             segment_bytes,
             inline_bytes_max: choices.inline_bytes_max,
             checkpoint: choices.checkpoint,
+            compaction_bytes_per_s: choices.compaction_bytes_per_s,
         };
         let head = checkpoint::read_head(&disk, pool, identity.store).await;
         let index = head.map_or_else(index::Index::new, |head| index::Index::with_keys(head.keys));
@@ -254,6 +262,7 @@ impl Store {
             segment_bytes: SEGMENT_BYTES_MIN,
             inline_bytes_max: 0,
             checkpoint: CheckpointPace::default(),
+            compaction_bytes_per_s: 0,
         };
         Ok(Arc::new(Store::new(disk, identity.store, (options, false), room, index::Index::new())))
     }
@@ -278,6 +287,7 @@ impl Store {
             space: space::Gauge::new(room, 2 * options.segment_bytes),
             epochs: epoch::Epochs::default(),
             graveyard: graveyard::Graveyard::default(),
+            spares: spare::Spares::default(),
             compaction: compaction::CompactionStats::default(),
             scrub: scrub::ScrubStats::default(),
             checkpoint: checkpoint::CheckpointStats::default(),
@@ -349,6 +359,12 @@ impl Store {
     #[must_use]
     pub fn segment_count(&self) -> usize {
         self.segments.count()
+    }
+
+    /// Bytes written in segments.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        self.segments.bytes()
     }
 
     /// The lanes that `cores` cores write: those there were, then new ones.

@@ -1,5 +1,5 @@
-//! The next segment of a lane, made ready before it is needed: created, allocated, filled with zeros as far as that
-//! pays, flushed, its name durable.
+//! The next segment of a lane, made ready before it is needed: a spare, if there is one, or a file that is created,
+//! allocated, and filled with zeros as far as that pays; flushed, its name durable.
 //!
 //! A small durable write into written zeros costs less than half of one into merely allocated space, where the file
 //! system must note first that it is written. To a large one that matters little, and zeros take as much of the disk as
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::Store;
 use super::error::is_no_space;
+use super::format::FIRST_BATCH_OFFSET;
 use super::segment;
 use crate::base::ids::SegmentId;
 use crate::limits::{PROVISION_RETRY_MS, ZERO_WRITE_BYTES};
@@ -154,6 +155,17 @@ async fn prepare(store: &Store, pool: &Pool, zeros: &Zeros) -> io::Result<Prepar
     let id = store.next_segment();
     let size = store.options.segment_bytes;
     let (path, unfinished) = (segment::path(id), segment::unfinished_path(id));
+    while let Some(spare) = store.spares.take() {
+        match reuse(store, pool, &segment::unfinished_path(spare), &path, size).await {
+            Ok(file) => return Ok(Prepared { id, file, size }),
+            // It may be of another size, if it was cut by an earlier start; or the disk fails, which the next write says.
+            Err(_) => {
+                for path in [segment::unfinished_path(spare), path.clone()] {
+                    let _not_both_are_there = store.disk.remove(&path).await;
+                }
+            }
+        }
+    }
     match fill(store, pool, &unfinished, &path, size, zeros).await {
         Ok(file) => Ok(Prepared { id, file, size }),
         Err(error) => {
@@ -166,6 +178,32 @@ async fn prepare(store: &Store, pool: &Pool, zeros: &Zeros) -> io::Result<Prepar
     }
 }
 
+/// Makes a retired segment's file the next segment: no header, flushed, then the name, flushed. Until that is durable
+/// the file may still have its former name, and then it is a retired segment whose header is in part gone.
+async fn reuse(store: &Store, pool: &Pool, spare: &str, path: &str, size: u64) -> io::Result<File> {
+    let how = Open { write: true, create_new: false, direct: store.direct, dsync: false };
+    let file = store.disk.open(spare, how).await?;
+    if file.len().await? != size {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let head = usize::try_from(FIRST_BATCH_OFFSET).expect("some blocks");
+    let mut block = pool.take(head);
+    block.set_len(head);
+    block.as_mut_slice().fill(0);
+    let (result, _buffer) = file.write_all_at(block, 0..head, 0).await;
+    result?;
+    file.sync_all().await?;
+    name(store, spare, path).await
+}
+
+/// Gives a file that was made ready its segment's name, durably, and opens it as its lane writes it.
+async fn name(store: &Store, unfinished: &str, path: &str) -> io::Result<File> {
+    store.disk.rename(unfinished, path).await?;
+    store.disk.sync_dir(segment::DIRECTORY).await?;
+    let how = Open { write: true, create_new: false, direct: store.direct, dsync: store.dsync() };
+    store.disk.open(path, how).await
+}
+
 /// Creates the file, writes zeros, flushes it, gives it its name and flushes that.
 async fn fill(
     store: &Store,
@@ -175,7 +213,8 @@ async fn fill(
     size: u64,
     zeros: &Zeros,
 ) -> io::Result<File> {
-    let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
+    // Piece by piece, as batches are: a flush of much that was written at once would hold up every batch meanwhile.
+    let how = Open { write: true, create_new: true, direct: store.direct, dsync: store.dsync() };
     let file = store.disk.open(unfinished, how).await?;
     file.allocate(size).await?;
     let mut block = pool.take(ZERO_WRITE_BYTES);
@@ -190,13 +229,14 @@ async fn fill(
         let len = usize::try_from(size - offset).map_or(ZERO_WRITE_BYTES, |rest| rest.min(ZERO_WRITE_BYTES));
         let (result, buffer) = file.write_all_at(block, 0..len, offset).await;
         result?;
+        if store.flushes_apart() {
+            file.sync_data().await?;
+        }
         block = buffer;
         offset += len as u64;
     }
     file.sync_all().await?;
-    store.disk.rename(unfinished, path).await?;
-    store.disk.sync_dir(segment::DIRECTORY).await?;
-    store.disk.open(path, Open { create_new: false, dsync: store.dsync(), ..how }).await
+    name(store, unfinished, path).await
 }
 
 impl Zeros {

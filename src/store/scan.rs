@@ -9,12 +9,15 @@
 
 use std::io;
 
+use bytes::Bytes;
+
 use super::format::batch::{BATCH_HEADER_BYTES, Slot};
 use super::format::header::{HEADER_BYTES, Predecessor};
 use super::format::{
     BatchHeader, Body, FIRST_BATCH_OFFSET, FormatError, HEADER_COPY_OFFSET, Record, SEAL_OFFSET, Seal,
     SegmentHeader,
 };
+use super::pace::Pace;
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, SegmentId, StoreId};
 use crate::base::units::align_down;
@@ -275,7 +278,8 @@ async fn next_batch(
     Ok(None)
 }
 
-async fn batch_at(
+/// The batch at `offset`, which must end before `limit`, or why there is none.
+pub(super) async fn batch_at(
     window: &mut Window<'_>,
     header: &SegmentHeader,
     offset: u64,
@@ -283,7 +287,7 @@ async fn batch_at(
 ) -> io::Result<Result<FoundBatch, FormatError>> {
     let seed = header.nonce.seed(header.segment);
     let bytes = window.get(offset, BATCH_HEADER_BYTES).await?;
-    let found = match BatchHeader::decode(bytes, seed, header.nonce.tag(), offset) {
+    let found = match BatchHeader::decode(&bytes, seed, header.nonce.tag(), offset) {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
@@ -309,7 +313,7 @@ async fn first_fault(window: &mut Window<'_>, batch: &FoundBatch, seed: Seed) ->
         if let Body::Put(put) = record.body {
             let at = batch.header.offset + u64::from(put.offset);
             let payload = window.get(at, put.len as usize).await?;
-            if payload.len() < put.len as usize || seed.at(at).sum(payload) != put.crc {
+            if payload.len() < put.len as usize || seed.at(at).sum(&payload) != put.crc {
                 return Ok(Some(format!("the payload at byte {at}: checksum mismatch")));
             }
         }
@@ -334,9 +338,10 @@ pub async fn read_up_to(file: &File, buffer: Buffer, len: usize, offset: u64) ->
 pub struct Window<'a> {
     file: &'a File,
     pool: &'a Pool,
-    buffer: Option<Buffer>,
+    bytes: Bytes,
     start: u64,
     read_bytes: usize,
+    pace: Option<&'a Pace>,
 }
 
 impl<'a> Window<'a> {
@@ -349,32 +354,36 @@ impl<'a> Window<'a> {
     /// As [`Window::new`], of a size of its own.
     #[must_use]
     pub fn of(file: &'a File, pool: &'a Pool, read_bytes: usize) -> Window<'a> {
-        Window { file, pool, buffer: None, start: 0, read_bytes }
+        Window { file, pool, bytes: Bytes::new(), start: 0, read_bytes, pace: None }
     }
 
-    /// The bytes at `offset`: `len` of them, or fewer at the end of the file.
+    /// As [`Window::new`], reading at a bounded rate.
+    pub(super) fn paced(file: &'a File, pool: &'a Pool, pace: &'a Pace) -> Window<'a> {
+        Window { pace: Some(pace), ..Window::new(file, pool) }
+    }
+
+    /// The bytes at `offset`: `len` of them, or fewer at the end of the file. They hold the buffer that they stand in.
     ///
     /// # Errors
     /// What the disk gave.
-    pub async fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+    pub async fn get(&mut self, offset: u64, len: usize) -> io::Result<Bytes> {
         let end = offset + len as u64;
-        let have = self.buffer.as_ref().map_or(0, Buffer::len) as u64;
-        let covered = self.buffer.is_some() && offset >= self.start && end <= self.start + have;
+        let covered = offset >= self.start && end <= self.start + self.bytes.len() as u64;
         if !covered {
             let start = align_down(offset, BLOCK_BYTES as u64);
             let span = usize::try_from(end - start).expect("a window is far below 4 GiB");
             let span = span.next_multiple_of(BLOCK_BYTES).max(self.read_bytes);
-            let buffer = match self.buffer.take() {
-                Some(buffer) if buffer.capacity() >= span => buffer,
-                _ => self.pool.take(span),
-            };
-            let (result, buffer) = read_up_to(self.file, buffer, span, start).await;
+            if let Some(pace) = self.pace {
+                pace.spend(span as u64).await;
+            }
+            // Comes home first, if nobody holds it.
+            self.bytes = Bytes::new();
+            let (result, buffer) = read_up_to(self.file, self.pool.take(span), span, start).await;
             result?;
             self.start = start;
-            self.buffer = Some(buffer);
+            self.bytes = buffer.freeze();
         }
-        let bytes = self.buffer.as_ref().map(Buffer::as_slice).unwrap_or_default();
         let skip = usize::try_from(offset - self.start).expect("within the window");
-        Ok(bytes.get(skip..(skip + len).min(bytes.len())).unwrap_or_default())
+        Ok(self.bytes.slice(skip.min(self.bytes.len())..(skip + len).min(self.bytes.len())))
     }
 }

@@ -18,7 +18,7 @@ use super::format::Body;
 use super::format::header::Predecessor;
 use super::index::{Content, Location};
 use super::lane::Lane;
-use super::scan::{self, SegmentHead, Window};
+use super::scan::{self, Damage, SegmentHead, Window};
 use super::segment::{self, Segment};
 use super::{Store, blob};
 use crate::base::crc::Seed;
@@ -222,7 +222,7 @@ impl Scrubber {
             Ok(whole) => whole,
             Err(error) => {
                 let damage = matches!(ReadError::from(error), ReadError::Damaged(_));
-                if damage && self.store.segments.get(segment.id).is_some_and(|now| !now.is_emptied()) {
+                if damage && !segment.is_emptied() {
                     self.found(&format!("segment {} cannot be read", segment.id));
                 }
                 true
@@ -236,11 +236,11 @@ impl Scrubber {
         let SegmentHead::Open { header, seal, damage } = head else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        damage.iter().for_each(|damage| self.found(&damage.to_string()));
+        self.found_in(segment, &damage);
         let known =
             seal.map(|seal| Predecessor { segment: segment.id, end: seal.end, last_batch: seal.last_batch });
         let scanned = scan::scan(&file, &self.pool, &header, known).await?;
-        scanned.damage.iter().for_each(|damage| self.found(&damage.to_string()));
+        self.found_in(segment, &scanned.damage);
         let mut window = Window::new(&file, &self.pool);
         for batch in &scanned.batches {
             for (_, _, record) in batch.records(segment.seed) {
@@ -249,7 +249,8 @@ impl Scrubber {
                 let Body::Put(put) = record.body else { continue };
                 let at = batch.header.offset + u64::from(put.offset);
                 let bytes = window.get(at, put.len as usize).await?;
-                if bytes.len() < put.len as usize || segment.seed.at(at).sum(bytes) != put.crc {
+                let checks = bytes.len() == put.len as usize && segment.seed.at(at).sum(&bytes) == put.crc;
+                if !checks && !segment.is_emptied() {
                     self.found(&format!("segment {} at byte {at}: checksum mismatch", segment.id));
                     // Unless it was stored anew, or copied elsewhere, in the meantime.
                     let here = Location::of_put(segment.id, batch.header.offset, &put);
@@ -341,6 +342,13 @@ impl Scrubber {
             rest_ms -= now_ms;
         }
         !self.stopping.get()
+    }
+
+    /// Unless the segment was emptied meanwhile: then its file may be another's by now.
+    fn found_in(&self, segment: &Segment, damage: &[Damage]) {
+        if !segment.is_emptied() {
+            damage.iter().for_each(|damage| self.found(&damage.to_string()));
+        }
     }
 
     fn found(&self, what: &str) {

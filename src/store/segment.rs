@@ -64,6 +64,8 @@ pub struct Segment {
     sealed_at: AtomicU64,
     /// All that lives in it was copied.
     emptied: AtomicBool,
+    /// Bytes of records that are kept although the index does not show them, as far as this run has written them.
+    kept: AtomicU64,
 }
 
 /// How far a segment was written.
@@ -76,7 +78,9 @@ pub struct Written {
 }
 
 impl Segment {
-    fn is_sealed(&self) -> bool {
+    /// Whether nothing will be written to it any more.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
         self.sealed.load(Ordering::Acquire)
     }
 
@@ -106,12 +110,23 @@ impl Segment {
     /// Whether all that lives in it was copied.
     #[must_use]
     pub fn is_emptied(&self) -> bool {
-        self.emptied.load(Ordering::Relaxed)
+        self.emptied.load(Ordering::Acquire)
     }
 
     /// All that lives in it was copied.
     pub fn mark_emptied(&self) {
-        self.emptied.store(true, Ordering::Relaxed);
+        self.emptied.store(true, Ordering::Release);
+    }
+
+    /// Bytes of records that are kept although the index does not show them; without those of earlier runs.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// More of them.
+    pub fn note_kept(&self, bytes: u64) {
+        self.kept.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -160,6 +175,7 @@ impl Segments {
             written: Mutex::new(sealed.unwrap_or(none)),
             sealed_at: AtomicU64::new(0),
             emptied: AtomicBool::new(false),
+            kept: AtomicU64::new(0),
         });
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, segment.clone());
         segment
@@ -187,11 +203,10 @@ impl Segments {
         open.order.retain(|(segment, _)| *segment != id);
     }
 
-    /// Those to which nothing will be written any more, by number.
+    /// All, by number.
     #[must_use]
-    pub fn sealed(&self) -> Vec<Arc<Segment>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().filter(|segment| segment.is_sealed()).cloned().collect()
+    pub fn all(&self) -> Vec<Arc<Segment>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Those that are still written to.
@@ -243,6 +258,13 @@ impl Segments {
     pub fn written(&self) -> Vec<(SegmentId, Written)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.values().map(|segment| (segment.id, segment.written())).collect()
+    }
+
+    /// Bytes written in all of them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|segment| segment.bytes()).sum()
     }
 
     /// Number of segments.

@@ -80,6 +80,7 @@ where
                 segment_bytes: Some(MIB as u64),
                 inline_bytes_max: INLINE_BYTES_MAX,
                 checkpoint: CheckpointPace::default(),
+                compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
             };
             let (store, opened) = Store::open(disk, &pool, choices).await.expect("the store opens");
             let start = Store::lane_starts(&opened.recovered, 1)[0];

@@ -45,6 +45,7 @@ pub(crate) fn choices() -> Choices {
         inline_bytes_max: INLINE_BYTES_MAX,
         // Often: some while others write.
         checkpoint: CheckpointPace { records_min: 8, interval_ms: 300 },
+        compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
     }
 }
 

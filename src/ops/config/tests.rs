@@ -46,6 +46,7 @@ fn defaults_are_the_documented_ones() {
             answer_timeout: Duration::from_secs(30),
             scrub_cycle: Some(Duration::from_secs(14 * 24 * 60 * 60)),
             scrub_rate: 20 * 1024 * 1024,
+            compaction_rate: 192 * 1024 * 1024,
             hosts: vec![],
             allow_anonymous: false,
             log_format: LogFormat::Human,
@@ -56,7 +57,7 @@ fn defaults_are_the_documented_ones() {
 }
 
 /// A value of each setting, as a word and as TOML; not its default.
-const OTHERS: [(&str, &str, &str); 20] = [
+const OTHERS: [(&str, &str, &str); 21] = [
     ("addr", "127.0.0.2:1", "'127.0.0.2:1'"),
     ("data_dir", "/d", "'/d'"),
     ("max_upload_mb", "7", "7"),
@@ -73,6 +74,7 @@ const OTHERS: [(&str, &str, &str); 20] = [
     ("answer_timeout_s", "7", "7"),
     ("scrub_days", "0", "0"),
     ("scrub_mib_s", "7", "7"),
+    ("compaction_mib_s", "0", "0"),
     ("host", "b.example", "['b.example']"),
     ("allow_anonymous", "true", "true"),
     ("log_format", "json", "'json'"),

@@ -47,7 +47,7 @@ pub(super) async fn check(
             let fault = if is_within(&batch.header, &put) {
                 let payload = window.get(at, put.len as usize).await;
                 let payload = payload.map_err(|error| OpenError::Io { doing: doing(), error })?;
-                fault(payload, &put, seed.at(at).sum(payload))
+                fault(&payload, &put, seed.at(at).sum(&payload))
             } else {
                 Some("the put points outside its batch")
             };

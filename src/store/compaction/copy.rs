@@ -1,0 +1,324 @@
+//! Emptying one segment: it is read once from front to back, and what lives in it is appended elsewhere.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Compactor, Stop};
+use crate::base::digest::Digest;
+use crate::base::ids::{BatchSeq, SegmentId};
+use crate::limits::{
+    COMPACTION_APPEND_BYTES, COMPACTION_RECORDS_AT_ONCE, COMPACTION_RETRY_MS, NAMES_PER_APPEND,
+};
+use crate::runtime::clock;
+use crate::runtime::core::yield_now;
+use crate::runtime::disk::Open;
+use crate::store::commit::{NewBody, NewRecord, Payload, Placed, Size};
+use crate::store::format::{Body, FIRST_BATCH_OFFSET, Record, SegmentHeader};
+use crate::store::graveyard::Grave;
+use crate::store::index::{Index, Location, PathKey, Place};
+use crate::store::lane::{Lane, Submitted};
+use crate::store::scan::{self, FoundBatch, SegmentHead, Window};
+use crate::store::segment::{self, Segment};
+
+/// Why a segment is left as it is, in words.
+enum Unfit {
+    /// It holds damage, or what this build does not know.
+    ForGood(String),
+    /// The disk refused.
+    ForNow(io::Error),
+}
+
+impl From<io::Error> for Unfit {
+    fn from(error: io::Error) -> Unfit {
+        Unfit::ForNow(error)
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(_: Stop) -> Failure {
+        Failure::Stop
+    }
+}
+
+enum Failure {
+    Unfit(Unfit),
+    Stop,
+}
+
+impl<T: Into<Unfit>> From<T> for Failure {
+    fn from(unfit: T) -> Failure {
+        Failure::Unfit(unfit.into())
+    }
+}
+
+impl Compactor {
+    /// Steps 2 and 3. Whether the segment is on its way out. What was copied before it turned out to be unfit is of no
+    /// harm: the copies are as good as the originals.
+    pub(super) async fn compact(&self, segment: &Arc<Segment>) -> Result<bool, Stop> {
+        let id = segment.id;
+        match self.empty(segment).await {
+            Ok(()) => {
+                segment.mark_emptied();
+                self.store.graveyard.add(&self.store.index, Grave::Segment(id));
+                return Ok(true);
+            }
+            Err(Failure::Stop) => return Err(Stop),
+            Err(Failure::Unfit(Unfit::ForGood(why))) => {
+                tracing::error!(segment = %id, why, "a segment is left as it is: it cannot be compacted");
+                self.unfit.borrow_mut().insert(id, u64::MAX);
+            }
+            Err(Failure::Unfit(Unfit::ForNow(error))) => {
+                tracing::warn!(segment = %id, %error, "a segment could not be read; it is compacted later");
+                self.unfit.borrow_mut().insert(id, clock::now_ns() + COMPACTION_RETRY_MS * 1_000_000);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn empty(&self, segment: &Segment) -> Result<(), Failure> {
+        let damaged = |what: String| Unfit::ForGood(what);
+        // Past the page cache, which is for those who ask for files.
+        let how = Open { direct: self.store.direct, ..Open::default() };
+        let file = self.store.disk.open(&segment::path(segment.id), how).await?;
+        let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await?;
+        let SegmentHead::Open { header, seal: Some(seal), damage } = head else {
+            return Err(damaged("its header or seal cannot be read".to_owned()).into());
+        };
+        if let Some(damage) = damage.first() {
+            return Err(damaged(damage.to_string()).into());
+        }
+        // As for all batches: no more than a quarter of a segment.
+        let quarter = usize::try_from(self.store.options.segment_bytes / 4).unwrap_or(usize::MAX);
+        let append_bytes = quarter.min(COMPACTION_APPEND_BYTES);
+        let mut source = Source {
+            header: &header,
+            window: Window::paced(&file, &self.pool, &self.pace),
+            next: header.first_batch,
+            offset: FIRST_BATCH_OFFSET,
+            end: seal.end,
+        };
+        let mut copies = Copies::default();
+        let mut under_way = None;
+        while let Some(batch) = source.batch().await? {
+            for (number, (position, entry_len, record)) in batch.records(segment.seed).enumerate() {
+                pause(number).await;
+                let record =
+                    record.map_err(|error| damaged(format!("a record at byte {position}: {error}")))?;
+                if matches!(record.body, Body::Unknown(_) | Body::Attributes { .. }) {
+                    return Err(damaged("it holds records of a newer rhinobox".to_owned()).into());
+                }
+                if !self.lives(segment, &batch, position, entry_len, &record) {
+                    continue;
+                }
+                let (moved, copy) =
+                    copy(segment, &batch, (position, entry_len), record, &mut source.window).await?;
+                copies.add(moved, copy);
+                if copies.size.batch_bytes() >= append_bytes || copies.records.len() >= NAMES_PER_APPEND {
+                    let before = under_way.replace(self.append(std::mem::take(&mut copies)).await);
+                    self.finish(before).await?;
+                    if self.stopping.get() {
+                        return Err(Failure::Stop);
+                    }
+                }
+            }
+        }
+        self.finish(under_way).await?;
+        let last = self.append(copies).await;
+        Ok(self.finish(Some(last)).await?)
+    }
+
+    /// Whether a record is still needed.
+    fn lives(
+        &self,
+        segment: &Segment,
+        batch: &FoundBatch,
+        position: u64,
+        entry_len: u32,
+        record: &Record<'_>,
+    ) -> bool {
+        let index = &self.store.index;
+        let place = place(segment.id, position);
+        match &record.body {
+            Body::Put(put) => {
+                let here = Location::of_put(segment.id, batch.header.offset, put);
+                index.content(&put.digest).is_some_and(|content| content.location == here)
+            }
+            Body::PutLarge(put) => {
+                let here = Location::Large { record: place, entry_len, blob: put.blob };
+                index.content(&put.digest).is_some_and(|content| content.location == here)
+            }
+            Body::Name(name) => index.path(PathKey::new(name.namespace, &name.path)) == Some(place),
+            // Somewhere an older record may be left that it forbids.
+            Body::DeleteContent(_) | Body::DeleteName { .. } => true,
+            Body::RetireSegment(retired) => {
+                self.store.segments.is_named_as_predecessor(*retired) || self.store.checkpoint.names(*retired)
+            }
+            Body::RetireBlob(_) | Body::Attributes { .. } | Body::Unknown(_) => false,
+        }
+    }
+
+    /// Begins to make copies durable. Meanwhile the next ones are read.
+    async fn append(&self, copies: Copies) -> UnderWay {
+        let bytes = copies.size.batch_bytes() as u64;
+        let lane = self.lane.borrow().clone();
+        let lane = lane.unwrap_or_else(|| {
+            let lane = Lane::start(&self.store, &self.pool, self.start);
+            self.lane.replace(Some(lane.clone()));
+            lane
+        });
+        self.pace.spend(bytes).await;
+        UnderWay { moved: copies.moved, bytes, submitted: lane.submit_freeing(copies.records) }
+    }
+
+    /// Waits until copies are durable, then tells the index.
+    async fn finish(&self, under_way: Option<UnderWay>) -> Result<(), Stop> {
+        let Some(UnderWay { moved, bytes, submitted }) = under_way else { return Ok(()) };
+        // Without space nothing is copied; what was is of use all the same.
+        let placed = submitted.outcome().await.map_err(|_| Stop)?;
+        for (moved, placed) in moved.into_iter().zip(placed) {
+            moved.tell(&self.store.index, &placed);
+        }
+        self.store.compaction.copied_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Copies on their way to the log.
+struct UnderWay {
+    moved: Vec<Moved>,
+    bytes: u64,
+    submitted: Submitted,
+}
+
+/// A sealed segment, read batch by batch.
+struct Source<'a> {
+    header: &'a SegmentHeader,
+    window: Window<'a>,
+    /// The number of its next batch, and where that is.
+    next: BatchSeq,
+    offset: u64,
+    end: u64,
+}
+
+impl Source<'_> {
+    /// The next batch; `None` behind the last.
+    async fn batch(&mut self) -> Result<Option<FoundBatch>, Unfit> {
+        if self.offset >= self.end {
+            return Ok(None);
+        }
+        let found = scan::batch_at(&mut self.window, self.header, self.offset, self.end).await?;
+        match found {
+            Ok(batch) if batch.header.seq == self.next => {
+                self.next = BatchSeq(self.next.0 + 1);
+                self.offset = batch.header.end();
+                Ok(Some(batch))
+            }
+            _ => Err(Unfit::ForGood(format!("batch {} at byte {} cannot be read", self.next, self.offset))),
+        }
+    }
+}
+
+/// The record to append for a live one, and what the index is to be told when it is flushed.
+async fn copy(
+    segment: &Segment,
+    batch: &FoundBatch,
+    (position, entry_len): (u64, u32),
+    record: Record<'_>,
+    window: &mut Window<'_>,
+) -> Result<(Moved, NewRecord), Unfit> {
+    let here = place(segment.id, position);
+    let damaged = |what: &str| Unfit::ForGood(format!("a record at byte {position}: {what}"));
+    let path = |bytes: &[u8]| {
+        std::str::from_utf8(bytes).map(Box::<str>::from).map_err(|_| damaged("a path that is not UTF-8"))
+    };
+    let (moved, body) = match record.body {
+        Body::Put(put) => {
+            let from = Location::of_put(segment.id, batch.header.offset, &put);
+            let at = batch.header.offset + u64::from(put.offset);
+            let bytes = window.get(at, put.len as usize).await?;
+            if bytes.len() < put.len as usize || segment.seed.at(at).sum(&bytes) != put.crc {
+                return Err(damaged("its payload does not check"));
+            }
+            let payload = Payload::from_iter([bytes]);
+            (Moved::Content(put.digest, from), NewBody::Put { digest: put.digest, payload, len: put.len })
+        }
+        Body::PutLarge(put) => {
+            let from = Location::Large { record: here, entry_len, blob: put.blob };
+            let chunk_crcs = put.chunk_crcs.into_owned();
+            let body = NewBody::PutLarge { digest: put.digest, len: put.len, blob: put.blob, chunk_crcs };
+            (Moved::Content(put.digest, from), body)
+        }
+        Body::Name(name) => {
+            let moved = Moved::Name(PathKey::new(name.namespace, &name.path), name.digest, here);
+            let attributes = name.attributes.into_owned();
+            (moved, NewBody::Name { digest: name.digest, path: path(&name.path)?, attributes })
+        }
+        Body::DeleteContent(digest) => (Moved::Nothing, NewBody::DeleteContent(digest)),
+        Body::DeleteName { path: bytes, .. } => (Moved::Nothing, NewBody::DeleteName(path(&bytes)?)),
+        Body::RetireSegment(id) => (Moved::Nothing, NewBody::RetireSegment(id)),
+        Body::RetireBlob(_) | Body::Attributes { .. } | Body::Unknown(_) => {
+            return Err(damaged("of a kind that is never copied"));
+        }
+    };
+    Ok((moved, NewRecord { lsn: record.lsn, time: record.time, body }))
+}
+
+/// Lets the core's requests go first, now and then: a segment of small files has many thousand records.
+async fn pause(number: usize) {
+    if number.is_multiple_of(COMPACTION_RECORDS_AT_ONCE) {
+        yield_now().await;
+    }
+}
+
+/// What the index is told of a copy.
+enum Moved {
+    Content(Digest, Location),
+    Name(PathKey, Digest, Place),
+    Nothing,
+}
+
+impl Moved {
+    fn tell(self, index: &Index, placed: &Placed) {
+        match self {
+            Moved::Content(digest, from) => {
+                let to = match from {
+                    Location::Inline { len, .. } => Location::Inline {
+                        segment: placed.record.segment,
+                        offset: placed.payload_offset,
+                        len,
+                        crc: placed.payload_crc,
+                    },
+                    Location::Large { blob, .. } => {
+                        Location::Large { record: placed.record, entry_len: placed.entry_len, blob }
+                    }
+                };
+                index.relocate_content(&digest, from, to);
+            }
+            Moved::Name(key, digest, from) => {
+                index.relocate_name(key, &digest, from, placed.record);
+            }
+            Moved::Nothing => {}
+        }
+    }
+}
+
+/// Copies that share an append.
+#[derive(Default)]
+struct Copies {
+    records: Vec<NewRecord>,
+    moved: Vec<Moved>,
+    size: Size,
+}
+
+impl Copies {
+    fn add(&mut self, moved: Moved, record: NewRecord) {
+        self.size = self.size.plus(Size::of(&record.body));
+        self.moved.push(moved);
+        self.records.push(record);
+    }
+}
+
+fn place(segment: SegmentId, position: u64) -> Place {
+    Place { segment, offset: u32::try_from(position).expect("a segment is at most 1 GiB") }
+}

@@ -1,0 +1,96 @@
+//! Which segments are worth compacting, and how urgent it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::ids::SegmentId;
+use crate::limits::{COMPACTION_GAIN_PERCENT, SPACE_PERCENT_FULL_RATE, SPACE_PERCENT_OF_LIVE};
+use crate::store::Store;
+use crate::store::index::{Index, Location};
+use crate::store::segment::Segment;
+
+/// What a name's record takes, about. What is copied in the end is rather less.
+const NAME_BYTES_ESTIMATE: u64 = 256;
+/// What a put's entry and slot take.
+const PUT_BYTES_ESTIMATE: u64 = 112;
+/// The least share of the full rate, in percent: a segment that was begun slowly must not keep urgent ones waiting.
+pub(super) const RATE_PERCENT_MIN: u64 = 33;
+
+/// A segment that may be compacted.
+pub(super) struct Candidate {
+    pub(super) segment: Arc<Segment>,
+    /// What lives in it, about.
+    pub(super) live: u64,
+}
+
+impl Candidate {
+    /// What it brings.
+    pub(super) fn gain(&self) -> u64 {
+        self.segment.bytes().saturating_sub(self.live)
+    }
+}
+
+/// The log as it stands.
+pub(super) struct Survey {
+    /// Bytes of all segments but those on their way out.
+    pub(super) used: u64,
+    /// Of these, what lives.
+    alive: u64,
+    /// The deadest first.
+    pub(super) candidates: Vec<Candidate>,
+    /// Some are sealed that somebody may still be entering in the index.
+    pub(super) waiting: bool,
+}
+
+impl Survey {
+    pub(super) fn of(
+        store: &Store,
+        live: &HashMap<SegmentId, u64>,
+        is_unfit: impl Fn(&Segment) -> bool,
+    ) -> Survey {
+        let mut survey = Survey { used: 0, alive: 0, candidates: Vec::new(), waiting: false };
+        let last_of_lanes = store.segments.last_of_lanes();
+        for segment in store.segments.all().into_iter().filter(|segment| !segment.is_emptied()) {
+            let bytes = segment.bytes();
+            let live = live.get(&segment.id).copied().unwrap_or(0) + segment.kept();
+            survey.used += bytes;
+            survey.alive += live.min(bytes);
+            if !segment.is_sealed() {
+                continue;
+            }
+            if !store.epochs.have_passed(segment.sealed_at()) {
+                survey.waiting = true;
+            } else if last_of_lanes.get(&segment.lane) != Some(&segment.id)
+                && live * 100 <= bytes * (100 - COMPACTION_GAIN_PERCENT)
+                && !is_unfit(&segment)
+            {
+                survey.candidates.push(Candidate { segment, live });
+            }
+        }
+        survey.candidates.sort_by_key(|it| it.live * 1_000 / it.segment.bytes().max(1));
+        survey
+    }
+
+    /// How much of the full rate is called for; `None` while the log is within bounds of what lives.
+    pub(super) fn rate_percent(&self) -> Option<u64> {
+        let percent = self.used * 100 / self.alive.max(1);
+        let beyond = percent.checked_sub(SPACE_PERCENT_OF_LIVE).filter(|beyond| *beyond > 0)?;
+        let share = beyond * 100 / (SPACE_PERCENT_FULL_RATE - SPACE_PERCENT_OF_LIVE);
+        Some(share.clamp(RATE_PERCENT_MIN, 100))
+    }
+}
+
+/// Bytes of each segment that the index shows, about.
+pub(super) fn live_bytes(index: &Index) -> HashMap<SegmentId, u64> {
+    let mut live: HashMap<SegmentId, u64> = HashMap::new();
+    index.for_each_content(|_, content| match content.location {
+        Location::Inline { segment, len, .. } => {
+            *live.entry(segment).or_default() += u64::from(len) + PUT_BYTES_ESTIMATE;
+        }
+        Location::Large { record, entry_len, .. } => {
+            *live.entry(record.segment).or_default() += u64::from(entry_len);
+        }
+    });
+    index.for_each_name(|place| *live.entry(place.segment).or_default() += NAME_BYTES_ESTIMATE);
+    live
+}
