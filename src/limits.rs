@@ -186,6 +186,8 @@ pub const STAGED_PIECES_MAX: usize = 8;
 pub const SLICE_FILES: usize = 128;
 /// ... or this many bytes: work enough that the hop costs little beside it.
 pub const SLICE_BYTES: usize = 256 * KIB;
+/// Borders between stages that a slice remembers for its request: three rounds of hashing, committing and waiting for others.
+pub const TRACE_LAPS_MAX: usize = 12;
 /// Bytes of one request's slices on their way at once.
 pub const WINDOW_BYTES_MAX: usize = 2 * MIB;
 /// Name records in one append.

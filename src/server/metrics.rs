@@ -1,26 +1,23 @@
 //! Counts and times of requests, and their Prometheus form (text format 0.0.4).
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use hdrhistogram::Histogram;
 
 use super::Shared;
+use crate::base::histogram::{Durations, Recorder};
 use crate::http::error::Status;
+use crate::ingest::Stage;
+use crate::ingest::stages::Spent;
 use crate::runtime::process;
 use crate::store::Store;
-use crate::store::stats::latency_histogram;
 
 /// Counts since the start.
 #[derive(Debug)]
 pub struct Metrics {
     /// By first digit of the status, 1 to 5.
     statuses: [AtomicU64; 6],
-    /// For each core, nanoseconds from a request's head to the end of its answer.
-    latency: Vec<Mutex<Histogram<u64>>>,
-    /// For each core, requests in work.
-    in_work: Vec<PerCore>,
+    cores: Vec<PerCore>,
     connections: AtomicUsize,
     panics: AtomicU64,
     files_stored: AtomicU64,
@@ -32,17 +29,24 @@ pub struct Metrics {
     shed: AtomicU64,
 }
 
-/// A count that one core writes to, on a cache line of its own.
+/// What one core writes to, on cache lines of its own.
 #[derive(Debug, Default)]
-#[repr(align(64))]
-struct PerCore(AtomicUsize);
+#[repr(align(128))]
+struct PerCore {
+    /// Requests in work.
+    in_work: AtomicUsize,
+    /// Of all requests, from head to end of answer.
+    requests: Recorder,
+    /// Of uploads that were let in, each stage and the whole.
+    stages: [Recorder; Stage::ALL.len()],
+    uploads: Recorder,
+}
 
 impl Metrics {
     pub(super) fn new(cores: usize) -> Metrics {
         Metrics {
             statuses: Default::default(),
-            latency: (0..cores).map(|_| Mutex::new(latency_histogram())).collect(),
-            in_work: (0..cores).map(|_| PerCore::default()).collect(),
+            cores: (0..cores).map(|_| PerCore::default()).collect(),
             connections: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
             files_stored: AtomicU64::new(0),
@@ -100,22 +104,41 @@ impl Metrics {
     /// Whether a core has a request in work.
     #[must_use]
     pub fn is_busy(&self, core: usize) -> bool {
-        self.in_work[core].0.load(Ordering::Relaxed) > 0
+        self.cores[core].in_work.load(Ordering::Relaxed) > 0
     }
 
     /// A core begins a request.
     pub(super) fn begin_request(&self, core: usize) {
-        self.in_work[core].0.fetch_add(1, Ordering::Relaxed);
+        self.cores[core].in_work.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A core has ended a request, one way or the other.
     pub(super) fn end_request(&self, core: usize) {
-        self.in_work[core].0.fetch_sub(1, Ordering::Relaxed);
+        self.cores[core].in_work.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A core has answered a request, after so long. To be called on that core.
     pub(super) fn record_request(&self, core: usize, nanoseconds: u64) {
-        let mut latency = self.latency[core].lock().unwrap_or_else(PoisonError::into_inner);
-        latency.saturating_record(nanoseconds);
+        self.cores[core].requests.record(nanoseconds);
+    }
+
+    /// That was an upload. To be called on that core.
+    pub(super) fn record_upload(&self, core: usize, spent_ns: &Spent, total_ns: u64) {
+        let core = &self.cores[core];
+        core.stages.iter().zip(spent_ns).for_each(|(stage, ns)| stage.record(*ns));
+        core.uploads.record(total_ns);
+    }
+
+    /// What that stage of uploads took, on all cores.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Durations {
+        Durations::of(self.cores.iter().map(|core| &core.stages[stage as usize]))
+    }
+
+    /// What uploads took, on all cores.
+    #[must_use]
+    pub fn uploads(&self) -> Durations {
+        Durations::of(self.cores.iter().map(|core| &core.uploads))
     }
 }
 
@@ -170,12 +193,8 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
     );
     page.counter("rhinobox_panics_total", "Connections that ended in a panic.", load(&metrics.panics));
 
-    let mut latency = latency_histogram();
-    for core in &metrics.latency {
-        // Equal bounds: adding cannot fail.
-        let _same_bounds = latency.add(&*core.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    page.summary("rhinobox_request_seconds", "From a request's head to the end of its answer.", &latency);
+    let requests = Durations::of(metrics.cores.iter().map(|core| &core.requests));
+    page.summary("rhinobox_request_seconds", "From a request's head to the end of its answer.", &requests);
 
     page.gauge("rhinobox_connections", "Open connections.", metrics.connections() as u64);
     page.gauge("rhinobox_cores", "Cores.", shared.inboxes.len() as u64);
@@ -203,7 +222,7 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
 
 fn render_store(page: &mut Page, store: &Store) {
     let view = store.stats.view();
-    page.summary("rhinobox_flush_seconds", "Write and flush of a batch.", &view.flush_ns);
+    page.summary("rhinobox_flush_seconds", "Write and flush of a batch.", &view.flush);
     page.counter("rhinobox_commits_total", "Batches committed.", view.commits);
     page.counter("rhinobox_records_total", "Records in them.", view.records);
     page.counter("rhinobox_log_bytes_total", "Bytes of them.", view.bytes);
@@ -268,17 +287,14 @@ impl Page {
             writeln!(self.0, "{name} {}.{:06}", thousandths / 1_000_000, thousandths % 1_000_000);
     }
 
-    fn summary(&mut self, name: &str, help: &str, nanoseconds: &Histogram<u64>) {
+    fn summary(&mut self, name: &str, help: &str, durations: &Durations) {
         self.head(name, "summary", help);
         for quantile in [0.5, 0.95, 0.99, 0.999] {
-            let value = nanoseconds.value_at_quantile(quantile);
-            let _infallible = writeln!(self.0, "{name}{{quantile=\"{quantile}\"}} {}", seconds(value));
+            let value = seconds(durations.quantile_ns(quantile));
+            let _infallible = writeln!(self.0, "{name}{{quantile=\"{quantile}\"}} {value}");
         }
-        let sum: u64 = nanoseconds
-            .iter_recorded()
-            .map(|step| step.value_iterated_to().saturating_mul(step.count_at_value()))
-            .fold(0, u64::saturating_add);
-        let _infallible = writeln!(self.0, "{name}_sum {}\n{name}_count {}", seconds(sum), nanoseconds.len());
+        let sum = seconds(durations.sum_ns());
+        let _infallible = writeln!(self.0, "{name}_sum {sum}\n{name}_count {}", durations.count());
     }
 }
 
