@@ -296,6 +296,13 @@ const _: () = assert!(
 );
 /// Form fields of a request that are not files.
 pub const FIELDS_MAX: usize = 64;
+/// Bounds of the buckets in which `/metrics` counts the stages of uploads, in microseconds: from what a receive takes to what
+/// no client waits for, five to each tenfold.
+pub const STAGE_BOUNDS_US: [u64; 31] = [
+    10, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 30_000,
+    50_000, 70_000, 100_000, 200_000, 300_000, 500_000, 700_000, 1_000_000, 2_000_000, 3_000_000, 5_000_000,
+    7_000_000, 10_000_000,
+];
 /// Damaged contents, and damaged places of the log, that `/stats` lists.
 pub const DAMAGE_LISTED_MAX: usize = 1_000;
 /// Names that one answer about a content lists; `names_total` says how many there are.
