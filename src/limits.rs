@@ -218,6 +218,8 @@ pub const FINDINGS_MAX: usize = 10_000;
 /// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.
 pub const LOCK_WAIT_MS: u64 = 1_000;
 
+/// Cores that a daemon can be told to run on.
+pub const CORES_MAX: usize = 256;
 /// Messages in a core's inbox. A message is a connection or a slice; a full inbox makes the sender keep it.
 pub const INBOX_MESSAGES_MAX: usize = 1_024;
 /// Connections of one core. Each costs a few KiB and a descriptor.
@@ -307,5 +309,13 @@ pub const STAGE_BOUNDS_US: [u64; 31] = [
 pub const DAMAGE_LISTED_MAX: usize = 1_000;
 /// Names that one answer about a content lists; `names_total` says how many there are.
 pub const META_NAMES_MAX: usize = 1_000;
+/// A page of `/metrics` that `rhinobox top` reads: ten times that of a daemon with as many cores as there may be.
+pub const METRICS_BYTES_MAX: usize = 4 * MIB;
+/// How long `rhinobox top` waits for such a page, connecting included.
+pub const TOP_ANSWER_MS: u64 = 3_000;
+/// From one look of `rhinobox top` to the next, at least: quicker ones would show their own load ...
+pub const TOP_INTERVAL_MS_MIN: u64 = 100;
+/// ... and at most.
+pub const TOP_INTERVAL_MS_MAX: u64 = 3_600_000;
 /// How long a start waits for its address: a ring may hold a dead process's socket for a moment.
 pub const ADDRESS_WAIT_MS: u64 = 2_000;
