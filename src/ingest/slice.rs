@@ -245,7 +245,10 @@ async fn await_tickets(ingest: &Ingest, work: &mut [File], trace: &mut Trace) ->
         if !matches!(file.state, State::Waiting(_)) {
             continue;
         }
-        any = true;
+        if !std::mem::replace(&mut any, true) {
+            // Up to here it was this slice's own records that were entered into the index.
+            trace.lap(Stage::Answer, clock::now_ns());
+        }
         if let State::Waiting(ticket) = std::mem::replace(&mut file.state, State::Stored) {
             ticket.ended().await;
             trace.lap(Stage::Claim, clock::now_ns());

@@ -66,7 +66,7 @@ fn every_upload_counts_once_in_every_stage_and_stages_add_up() {
     // Let in, and in vain; refused by its head; and no upload.
     Form::new().file("n".repeat(1_100).as_str(), b"x").send(&mut daemon.connect()).expect(400);
     daemon.connect().ask("PUT", "/files/a", &[("Content-Encoding", "gzip")], b"").expect(415);
-    daemon.get("/files/none").expect(404);
+    daemon.get("/nothing").expect(404);
     // An answer is counted when it was sent, perhaps a moment after it was read.
     daemon.wait_for_metric("rhinobox_stage_seconds_count{stage=\"total\"}", 5.0);
     let page = daemon.get("/metrics").expect(200).text();

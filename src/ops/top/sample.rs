@@ -142,9 +142,12 @@ fn stage_number(name: &str) -> Option<usize> {
     stage_names().position(|stage| stage == name)
 }
 
+/// Names and values.
+type Labels<'a> = Vec<(&'a str, &'a str)>;
+
 /// Name, labels and value of a line of the text form; `None` for a comment, and for what is no such line. Values of labels
 /// stay as they are written: ours have nothing escaped.
-fn parse_line(line: &str) -> Option<(&str, Vec<(&str, &str)>, f64)> {
+fn parse_line(line: &str) -> Option<(&str, Labels<'_>, f64)> {
     if line.starts_with('#') {
         return None;
     }
