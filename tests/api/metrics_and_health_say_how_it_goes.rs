@@ -89,6 +89,36 @@ fn every_upload_counts_once_in_every_stage_and_stages_add_up() {
 }
 
 #[test]
+fn every_metric_and_stage_stands_in_the_documents_and_no_other_does() {
+    let daemon = Daemon::start();
+    let page = daemon.get("/metrics").expect(200).text();
+    let documents = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let read = |name: &str| std::fs::read_to_string(documents.join(name)).expect("it is there");
+    let (contract, manual) = (read("API.md"), read("OPERATING.md"));
+    let mut kinds = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE rhinobox_")) {
+        let (name, kind) = line.split_once(' ').expect("name and type");
+        kinds.entry(kind).or_default().push(name);
+        let shown =
+            manual.contains(&format!("`rhinobox_{name}`")) || manual.contains(&format!("`rhinobox_{name}{{"));
+        assert!(shown, "OPERATING.md says nothing of rhinobox_{name}");
+    }
+    for (kind, mut names) in kinds {
+        let start = format!("| {kind} | ");
+        let row = contract.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        let row = row.unwrap_or_else(|| panic!("API.md has no row of {kind}"));
+        let mut told: Vec<&str> =
+            row.split('`').skip(1).step_by(2).map(|name| name.split('{').next().expect("a name")).collect();
+        names.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, names, "{kind}");
+    }
+    for stage in STAGES {
+        assert!(manual.contains(&format!("| `{stage}` | ")), "OPERATING.md does not say what {stage} is");
+    }
+}
+
+#[test]
 fn each_core_says_its_load() {
     let daemon = Setup::new().flag("--cores", "2").start();
     for core in 0..2 {
