@@ -202,6 +202,8 @@ pub const STAGED_PIECES_MAX: usize = 8;
 pub const SLICE_FILES: usize = 128;
 /// ... or this many bytes: work enough that the hop costs little beside it.
 pub const SLICE_BYTES: usize = 256 * KIB;
+/// Borders between stages that a slice remembers for its request: three rounds of hashing, committing and waiting for others.
+pub const TRACE_LAPS_MAX: usize = 12;
 /// Bytes of one request's slices on their way at once.
 pub const WINDOW_BYTES_MAX: usize = 2 * MIB;
 /// Name records in one append.
@@ -232,6 +234,8 @@ pub const FINDINGS_MAX: usize = 10_000;
 /// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.
 pub const LOCK_WAIT_MS: u64 = 1_000;
 
+/// Cores that a daemon can be told to run on.
+pub const CORES_MAX: usize = 256;
 /// Messages in a core's inbox. A message is a connection or a slice; a full inbox makes the sender keep it.
 pub const INBOX_MESSAGES_MAX: usize = 1_024;
 /// Connections of one core. Each costs a few KiB and a descriptor.
@@ -310,9 +314,24 @@ const _: () = assert!(
 );
 /// Form fields of a request that are not files.
 pub const FIELDS_MAX: usize = 64;
+/// Bounds of the buckets in which `/metrics` counts the stages of uploads, in microseconds: from what a receive takes to what
+/// no client waits for, five to each tenfold.
+pub const STAGE_BOUNDS_US: [u64; 31] = [
+    10, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 30_000,
+    50_000, 70_000, 100_000, 200_000, 300_000, 500_000, 700_000, 1_000_000, 2_000_000, 3_000_000, 5_000_000,
+    7_000_000, 10_000_000,
+];
 /// Damaged contents, and damaged places of the log, that `/stats` lists.
 pub const DAMAGE_LISTED_MAX: usize = 1_000;
 /// Names that one answer about a content lists; `names_total` says how many there are.
 pub const META_NAMES_MAX: usize = 1_000;
+/// A page of `/metrics` that `rhinobox top` reads: ten times that of a daemon with as many cores as there may be.
+pub const METRICS_BYTES_MAX: usize = 4 * MIB;
+/// How long `rhinobox top` waits for such a page, connecting included.
+pub const TOP_ANSWER_MS: u64 = 3_000;
+/// From one look of `rhinobox top` to the next, at least: quicker ones would show their own load ...
+pub const TOP_INTERVAL_MS_MIN: u64 = 100;
+/// ... and at most.
+pub const TOP_INTERVAL_MS_MAX: u64 = 3_600_000;
 /// How long a start waits for its address: a ring may hold a dead process's socket for a moment.
 pub const ADDRESS_WAIT_MS: u64 = 2_000;

@@ -2,6 +2,7 @@
 
 pub mod crc;
 pub mod digest;
+pub mod histogram;
 pub mod ids;
 pub mod time;
 pub mod units;

@@ -88,6 +88,21 @@ impl<'a> HeadWriter<'a> {
         self.field_with("Content-Disposition", |out| write_disposition(out, disposition, name))
     }
 
+    /// `Server-Timing` (W3C): names, which are tokens, and durations in nanoseconds. Without any there is no such field.
+    pub fn server_timing(self, metrics: impl IntoIterator<Item = (&'static str, u64)>) -> HeadWriter<'a> {
+        let mut separator = &b"Server-Timing: "[..];
+        for (name, nanoseconds) in metrics {
+            self.out.extend_from_slice(std::mem::replace(&mut separator, b", "));
+            self.out.extend_from_slice(name.as_bytes());
+            self.out.extend_from_slice(b";dur=");
+            write_milliseconds(self.out, nanoseconds);
+        }
+        if separator == b", " {
+            self.out.extend_from_slice(b"\r\n");
+        }
+        self
+    }
+
     /// `Connection`, where the version does not say it already.
     pub fn connection(self, version: Version, persistence: Persistence) -> HeadWriter<'a> {
         match (version, persistence) {
@@ -110,6 +125,16 @@ impl<'a> HeadWriter<'a> {
         }
     }
 
+    /// The rest of a head in front of this JSON body.
+    fn json(self, body: &[u8], (version, persistence): (Version, Persistence), extra: &Extra) {
+        self.field("Content-Type", b"application/json")
+            .field("X-Content-Type-Options", b"nosniff")
+            .content_length(body.len() as u64)
+            .connection(version, persistence)
+            .extra(extra)
+            .end();
+    }
+
     /// The empty line behind the head.
     pub fn end(self) {
         self.out.extend_from_slice(b"\r\n");
@@ -126,13 +151,7 @@ pub fn write_json(
     body: &[u8],
     with_body: bool,
 ) {
-    HeadWriter::begin(out, status, date)
-        .field("Content-Type", b"application/json")
-        .field("X-Content-Type-Options", b"nosniff")
-        .content_length(body.len() as u64)
-        .connection(version, persistence)
-        .extra(extra)
-        .end();
+    HeadWriter::begin(out, status, date).json(body, (version, persistence), extra);
     if with_body {
         out.extend_from_slice(body);
     }
@@ -146,9 +165,38 @@ pub fn write_error(
     (version, persistence): (Version, Persistence),
     with_body: bool,
 ) {
+    let untimed = None::<std::iter::Empty<_>>;
+    write_error_timed(out, error, date, (version, persistence), with_body, untimed);
+}
+
+/// As [`write_error`], for an upload that can say where its time went.
+pub fn write_error_timed(
+    out: &mut Vec<u8>,
+    error: &HttpError,
+    date: &str,
+    (version, persistence): (Version, Persistence),
+    with_body: bool,
+    metrics: Option<impl Iterator<Item = (&'static str, u64)>>,
+) {
     let persistence = if error.close { Persistence::Close } else { persistence };
     let body = error_body(&error.message);
-    write_json(out, error.status, date, (version, persistence), &error.extra, &body, with_body);
+    HeadWriter::begin(out, error.status, date).server_timing(metrics.into_iter().flatten()).json(
+        &body,
+        (version, persistence),
+        &error.extra,
+    );
+    if with_body {
+        out.extend_from_slice(&body);
+    }
+}
+
+/// Appends a duration in milliseconds, to the microsecond below.
+pub fn write_milliseconds(out: &mut Vec<u8>, nanoseconds: u64) {
+    let microseconds = nanoseconds / 1_000;
+    write_number(out, microseconds / 1_000);
+    let fraction = microseconds % 1_000;
+    out.push(b'.');
+    out.extend([100, 10, 1].map(|unit| b"0123456789"[(fraction / unit % 10) as usize]));
 }
 
 /// `{"error": "…"}`
@@ -305,6 +353,17 @@ mod tests {
         assert!(answer.contains(&format!("Content-Length: {}\r\n", body.len())));
         let head = text(|out| write_error(out, &error, DATE, keep, false));
         assert_eq!(head, answer.strip_suffix(body).unwrap());
+    }
+
+    #[test]
+    fn timings_are_milliseconds_to_the_microsecond_below() {
+        let field = |metrics: &[(&'static str, u64)]| {
+            text(|out| HeadWriter { out }.server_timing(metrics.iter().copied()).end())
+        };
+        let metrics = [("recv", 0), ("hash", 1_999), ("write", 12_034_567), ("total", u64::MAX)];
+        let expected = "Server-Timing: recv;dur=0.000, hash;dur=0.001, write;dur=12.034, total;dur=18446744073709.551\r\n\r\n";
+        assert_eq!(field(&metrics), expected);
+        assert_eq!(field(&[]), "\r\n");
     }
 
     #[test]

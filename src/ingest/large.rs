@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::error::FileError;
 use super::hashing::StreamHasher;
 use super::slice::Stored;
+use super::stages::{Laps, Stage};
 use super::staging::Declared;
 use super::{Ingest, Offload, naming};
 use crate::limits::{
@@ -84,9 +85,14 @@ impl LargeUpload {
     ///
     /// # Errors
     /// As [`LargeUpload::push`].
-    pub async fn push_all(&mut self, payload: Payload, write_bytes: usize) -> Result<(), FileError> {
+    pub async fn push_all(
+        &mut self,
+        payload: Payload,
+        write_bytes: usize,
+        laps: &Laps,
+    ) -> Result<(), FileError> {
         for piece in payload {
-            self.push(&piece, write_bytes).await?;
+            self.push(&piece, write_bytes, laps).await?;
         }
         Ok(())
     }
@@ -124,7 +130,8 @@ impl LargeUpload {
     ///
     /// # Errors
     /// `NoSpace`, `TooLarge`.
-    pub async fn push(&mut self, piece: &Bytes, write_bytes: usize) -> Result<(), FileError> {
+    pub async fn push(&mut self, piece: &Bytes, write_bytes: usize, laps: &Laps) -> Result<(), FileError> {
+        laps.lap(Stage::Parse, clock::now_ns());
         self.len += piece.len() as u64;
         if self.len > FILE_BYTES_MAX {
             return Err(FileError::TooLarge(FILE_BYTES_MAX));
@@ -136,8 +143,10 @@ impl LargeUpload {
         self.pace.note(self.len);
         let fast = self.pace.fast;
         self.hasher.update(piece, fast.then_some(&self.pace.offload)).await?;
+        laps.lap(Stage::Hash, clock::now_ns());
         let fill = if fast { BLOB_WRITE_BYTES } else { write_bytes };
         self.writer.write(piece, fill).await?;
+        laps.lap(Stage::Write, clock::now_ns());
         self.settle(write_bytes);
         Ok(())
     }
@@ -146,7 +155,8 @@ impl LargeUpload {
     ///
     /// # Errors
     /// `Mismatch`, `NoSpace`, `Stopping`.
-    pub async fn finish(self, ingest: &Ingest, declared: Declared) -> Result<Stored, FileError> {
+    pub async fn finish(self, ingest: &Ingest, declared: Declared, laps: &Laps) -> Result<Stored, FileError> {
+        laps.lap(Stage::Parse, clock::now_ns());
         let digest = self.hasher.finish().await?;
         if let Some(expected) = declared.digest.filter(|expected| *expected != digest) {
             return Err(FileError::Mismatch { expected, found: digest });
@@ -154,20 +164,27 @@ impl LargeUpload {
         let name = naming::base_name(&declared.name);
         let file_type = classify(&self.first, declared.mime.as_deref(), name);
         let stored = |duplicate| Stored { declared, digest, len: self.len, file_type, duplicate };
+        laps.lap(Stage::Hash, clock::now_ns());
         let guard = loop {
             match ingest.index.claim(digest) {
                 Claim::Fresh(guard) => break guard,
                 // Dropping the writer removes its file.
                 Claim::Stored(_) => return Ok(stored(true)),
-                Claim::Pending(ticket) => ticket.ended().await,
+                Claim::Pending(ticket) => {
+                    ticket.ended().await;
+                    laps.lap(Stage::Claim, clock::now_ns());
+                }
             }
         };
         let blob = self.writer.finish().await?;
+        laps.lap(Stage::Write, clock::now_ns());
         let body =
             NewBody::PutLarge { digest, len: blob.len, blob: blob.blob, chunk_crcs: blob.chunk_crcs.clone() };
         let record = NewRecord { lsn: guard.lsn(), time: clock::wall(), body };
-        let placed = ingest.lane.append(vec![record]).await?;
-        let Some(placed) = placed.first() else { return Err(FileError::Lost) };
+        let committed = ingest.lane.submit(vec![record]).outcome().await?;
+        laps.lap(Stage::Queue, committed.begun_ns);
+        laps.lap(Stage::Write, committed.flushed_ns);
+        let Some(placed) = committed.places.first() else { return Err(FileError::Lost) };
         let location =
             Location::Large { record: placed.record, entry_len: placed.entry_len, blob: blob.blob };
         blob.keep();

@@ -14,6 +14,7 @@ pub mod large;
 pub mod naming;
 pub mod queue;
 pub mod slice;
+pub mod stages;
 pub mod staging;
 #[cfg(test)]
 mod testing;
@@ -31,6 +32,7 @@ pub use error::FileError;
 pub use hashing::{HashJob, Offload};
 pub use queue::Queue;
 pub use slice::Slice;
+pub use stages::{Laps, Stage};
 pub use upload::{Mode, Terms, Upload};
 
 /// Gives a slice to another core. Hands it back if none can take it.

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::slice::Stored;
+use super::stages::Trace;
 use super::upload::Terms;
 use super::{FileError, Ingest};
 use crate::base::digest::Digest;
@@ -148,7 +149,7 @@ impl Namings {
 
     /// Writes the records, in as few appends as hold them, and publishes the names. Gives an outcome for each,
     /// under the number it was added with.
-    pub async fn commit(self, ingest: &Ingest) -> Vec<(usize, Result<Named, FileError>)> {
+    pub async fn commit(self, ingest: &Ingest, trace: &mut Trace) -> Vec<(usize, Result<Named, FileError>)> {
         let mut appends = Vec::new();
         let (mut records, mut names) = (Vec::new(), Vec::new());
         let mut size = Size::default();
@@ -166,9 +167,12 @@ impl Namings {
         let mut outcomes = Vec::new();
         for (submitted, names) in appends {
             let outcome = submitted.outcome().await;
+            if let Ok(committed) = &outcome {
+                trace.committed(committed);
+            }
             outcomes.extend(names.into_iter().enumerate().map(|(at, name)| match &outcome {
-                Ok(placed) => {
-                    let (index, named) = name.publish(placed[at].record);
+                Ok(committed) => {
+                    let (index, named) = name.publish(committed.places[at].record);
                     (index, Ok(named))
                 }
                 Err(error) => (name.index(), Err((*error).into())),
@@ -238,7 +242,11 @@ pub async fn name_one(ingest: &Ingest, stored: Stored, terms: &Terms) -> Result<
     if let Some(outcome) = namings.add(ingest, 0, &stored, terms, clock::wall()).await {
         return outcome;
     }
-    namings.commit(ingest).await.pop().map_or(Err(FileError::Lost), |(_, outcome)| outcome)
+    namings
+        .commit(ingest, &mut Trace::default())
+        .await
+        .pop()
+        .map_or(Err(FileError::Lost), |(_, outcome)| outcome)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Queue {
     /// # Errors
     /// `Overloaded`: at once if the lane is behind, after a second in a full queue.
     pub async fn admit(self: &Arc<Self>, lane: &Lane) -> Result<Admission, FileError> {
-        let deadline = clock::now_ns() + QUEUE_WAIT_MS * 1_000_000;
+        let mut deadline_ns = None;
         loop {
             if lane.is_behind() {
                 return Err(FileError::Overloaded);
@@ -67,7 +67,8 @@ impl Queue {
             if let Some(admission) = self.try_admit(1) {
                 return Ok(admission);
             }
-            if clock::now_ns() >= deadline {
+            let now_ns = clock::now_ns();
+            if now_ns >= *deadline_ns.get_or_insert(now_ns + QUEUE_WAIT_MS * 1_000_000) {
                 return Err(FileError::Overloaded);
             }
             clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;

@@ -3,6 +3,7 @@
 use super::error::FileError;
 use super::naming::{self, Named, Namings};
 use super::queue::Admission;
+use super::stages::{Stage, Trace};
 use super::staging::{Declared, Staged};
 use super::{Ingest, upload::Terms};
 use crate::base::digest::{Digest, Hasher};
@@ -22,8 +23,17 @@ pub struct Slice {
     pub admission: Admission,
     /// With terms, the files are named at once, in the same batch.
     pub terms: Option<Terms>,
-    /// Told an answer for each file, in order.
-    pub reply: oneshot::Sender<Vec<Result<Done, FileError>>>,
+    /// Told the answers.
+    pub reply: oneshot::Sender<Answers>,
+}
+
+/// What became of a slice.
+#[derive(Debug)]
+pub struct Answers {
+    /// Of each file, in order.
+    pub files: Vec<Result<Done, FileError>>,
+    /// Where its time went.
+    pub trace: Trace,
 }
 
 impl Slice {
@@ -35,9 +45,10 @@ impl Slice {
 
     /// Stores the files and answers. What a core does with a slice it was dealt.
     pub async fn run(self, ingest: Ingest) {
-        let outcome = store(&ingest, self.files, self.terms.as_ref()).await;
+        let mut trace = Trace::default();
+        let files = store(&ingest, self.files, self.terms.as_ref(), &mut trace).await;
         drop(self.admission);
-        self.reply.send(outcome);
+        self.reply.send(Answers { files, trace });
     }
 }
 
@@ -82,11 +93,13 @@ enum State {
     Failed(FileError),
 }
 
-/// Types, hashes, claims and commits `files`; names them too if there are terms. The answers are in order.
+/// Types, hashes, claims and commits `files`; names them too if there are terms. The answers are in order. The trace
+/// begins with what it was before: the stage of hashing is this function's first.
 pub async fn store(
     ingest: &Ingest,
     files: Vec<Staged>,
     terms: Option<&Terms>,
+    trace: &mut Trace,
 ) -> Vec<Result<Done, FileError>> {
     // Also for a slice whose upload has broken off meanwhile.
     let _active = ingest.lane.enter();
@@ -100,8 +113,8 @@ pub async fn store(
     // A file that waits for another's flush holds its bytes and joins a later round; each round ends with
     // every claim of ours published or dropped, so no round waits for itself.
     loop {
-        round(ingest, &mut work, &mut answers, terms, time).await;
-        if !await_tickets(ingest, &mut work).await {
+        round(ingest, &mut work, &mut answers, (terms, time), trace).await;
+        if !await_tickets(ingest, &mut work, trace).await {
             break;
         }
     }
@@ -155,8 +168,8 @@ async fn round(
     ingest: &Ingest,
     work: &mut [File],
     answers: &mut [Option<Result<Named, FileError>>],
-    terms: Option<&Terms>,
-    time: Wall,
+    (terms, time): (Option<&Terms>, Wall),
+    trace: &mut Trace,
 ) {
     let mut records = Vec::new();
     let mut guards = Vec::new();
@@ -185,8 +198,11 @@ async fn round(
     let (mut name_records, names) = now.into_parts();
     let puts = records.len();
     records.append(&mut name_records);
-    match ingest.lane.append(records).await {
-        Ok(placed) => {
+    trace.lap(Stage::Hash, clock::now_ns());
+    match ingest.lane.submit(records).outcome().await {
+        Ok(committed) => {
+            trace.committed(&committed);
+            let placed = committed.places;
             for ((index, guard), placed) in guards.into_iter().zip(&placed) {
                 if let Some(replaced) = guard.publish(inline(placed, work[index].stored.len)) {
                     ingest.store.discard_blob(replaced);
@@ -196,7 +212,7 @@ async fn round(
                 let (index, named) = name.publish(placed.record);
                 answers[index] = Some(Ok(named));
             }
-            for (index, outcome) in later.commit(ingest).await {
+            for (index, outcome) in later.commit(ingest, trace).await {
                 answers[index] = Some(outcome);
             }
         }
@@ -223,15 +239,19 @@ fn inline(placed: &Placed, len: u64) -> Location {
 
 /// Waits for the claims that files wait for, and claims again: now the content is stored, or ours to store.
 /// Whether there is anything for another round.
-async fn await_tickets(ingest: &Ingest, work: &mut [File]) -> bool {
+async fn await_tickets(ingest: &Ingest, work: &mut [File], trace: &mut Trace) -> bool {
     let mut any = false;
     for file in work.iter_mut() {
         if !matches!(file.state, State::Waiting(_)) {
             continue;
         }
-        any = true;
+        if !std::mem::replace(&mut any, true) {
+            // Up to here it was this slice's own records that were entered into the index.
+            trace.lap(Stage::Answer, clock::now_ns());
+        }
         if let State::Waiting(ticket) = std::mem::replace(&mut file.state, State::Stored) {
             ticket.ended().await;
+            trace.lap(Stage::Claim, clock::now_ns());
         }
         file.state = claim(ingest, file.stored.digest);
         file.stored.duplicate = matches!(file.state, State::Stored);

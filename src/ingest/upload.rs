@@ -1,13 +1,15 @@
 //! A request's files, in the order they arrive.
 
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::large::LargeUpload;
 use super::naming::{Named, Namings};
-use super::slice::{self, Done, Slice};
+use super::slice::{self, Answers, Done, Slice};
+use super::stages::{Laps, Stage, Trace};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
 use crate::limits::{BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
@@ -46,6 +48,8 @@ pub type Outcome = Result<Named, FileError>;
 pub struct Upload {
     ingest: Ingest,
     mode: Mode,
+    /// The request's clock.
+    laps: Rc<Laps>,
     /// The file whose bytes are arriving.
     current: Option<Current>,
     /// Whole small files that no core was given yet, and their numbers.
@@ -86,17 +90,24 @@ enum Sink {
 struct Dealt {
     numbers: Vec<usize>,
     bytes: usize,
-    answer: oneshot::Receiver<Vec<Result<Done, FileError>>>,
+    answer: oneshot::Receiver<Answers>,
     _memory: Permit,
 }
 
 impl Upload {
-    /// An upload without files.
+    /// An upload without files, whose stages nobody wants to know.
     #[must_use]
     pub fn new(ingest: &Ingest, mode: Mode) -> Upload {
+        Upload::timed(ingest, mode, Rc::default())
+    }
+
+    /// An upload without files, and the clock of its request.
+    #[must_use]
+    pub fn timed(ingest: &Ingest, mode: Mode, laps: Rc<Laps>) -> Upload {
         Upload {
             ingest: ingest.clone(),
             mode,
+            laps,
             current: None,
             staged: Vec::new(),
             staged_numbers: Vec::new(),
@@ -179,7 +190,7 @@ impl Upload {
         let Some(current) = &mut self.current else { return Ok(()) };
         if let Some(Sink::Small(staging)) = current.sink.take() {
             let mut large = LargeUpload::start(&self.ingest, None).await?;
-            large.push_all(staging.finish(), self.write_bytes).await?;
+            large.push_all(staging.finish(), self.write_bytes, &self.laps).await?;
             current.sink = Some(Sink::Large(Box::new(large)));
         }
         Ok(())
@@ -228,7 +239,7 @@ impl Upload {
         let Some(current) = &mut self.current else { return Ok(()) };
         match &mut current.sink {
             Some(Sink::Small(staging)) => staging.push(piece, &self.ingest.pool, inline_max),
-            Some(Sink::Large(large)) => match large.push(&piece, self.write_bytes).await {
+            Some(Sink::Large(large)) => match large.push(&piece, self.write_bytes, &self.laps).await {
                 Ok(()) => {}
                 Err(error @ FileError::TooLarge(_)) => {
                     current.sink = None;
@@ -261,7 +272,7 @@ impl Upload {
                     self.deal_staged().await;
                 }
             }
-            Some(Sink::Large(large)) => match large.finish(&self.ingest, declared).await {
+            Some(Sink::Large(large)) => match large.finish(&self.ingest, declared, &self.laps).await {
                 Err(error @ (FileError::NoSpace | FileError::Stopping)) => return Err(error),
                 Ok(stored) => self.files[number] = Some(self.name_large(stored).await),
                 Err(error) => self.files[number] = Some(Err(error)),
@@ -275,6 +286,7 @@ impl Upload {
     pub async fn settle(&mut self) {
         self.deal_staged().await;
         while !self.dealt.is_empty() {
+            self.laps.lap(Stage::Parse, clock::now_ns());
             self.await_oldest().await;
         }
     }
@@ -284,7 +296,8 @@ impl Upload {
         while let Some(answers) = self.dealt.front_mut().and_then(|dealt| dealt.answer.try_take()) {
             let Some(dealt) = self.dealt.pop_front() else { return };
             self.dealt_bytes -= dealt.bytes;
-            self.note(dealt.numbers, answers);
+            // Nobody waited for it: its trace says nothing of the request's time.
+            self.note(dealt.numbers, answers.files);
         }
     }
 
@@ -313,7 +326,9 @@ impl Upload {
         let _places = self.ingest.queue.try_admit(staged.len().saturating_sub(1));
         // A request that fits one slice: contents and names in one batch.
         let at_once = (small || matches!(self.mode, Mode::AsStored(_))).then_some(terms);
-        let answers = slice::store(&self.ingest, staged, at_once).await;
+        let mut trace = Trace::default();
+        let answers = slice::store(&self.ingest, staged, at_once, &mut trace).await;
+        self.laps.absorb(&trace);
         for (number, answer) in std::mem::take(&mut self.staged_numbers).into_iter().zip(answers) {
             self.files[number] = Some(answer);
         }
@@ -326,7 +341,9 @@ impl Upload {
     /// With names due at once, gives a big file its name.
     async fn name_large(&self, stored: slice::Stored) -> Result<Done, FileError> {
         let Mode::AsStored(terms) = &self.mode else { return Ok(Done::Stored(stored)) };
-        let outcome = name(&self.ingest, &[(0, stored)], terms).await.pop();
+        let mut trace = Trace::default();
+        let outcome = name(&self.ingest, &[(0, stored)], terms, &mut trace).await.pop();
+        self.laps.absorb(&trace);
         outcome.map_or(Err(FileError::Lost), |(_, outcome)| outcome.map(Done::Named))
     }
 
@@ -345,6 +362,7 @@ impl Upload {
             self.deals += 1;
         }
         while self.dealt_bytes + bytes > WINDOW_BYTES_MAX && !self.dealt.is_empty() {
+            self.laps.lap(Stage::Parse, clock::now_ns());
             self.await_oldest().await;
         }
         let (admission, memory) = loop {
@@ -356,9 +374,13 @@ impl Upload {
                 // Ours alone is within what the request reserved, and stands in its own place: stored before anything
                 // more is received.
                 let terms = self.terms();
-                let answers = slice::store(&self.ingest, files, terms.as_ref()).await;
+                self.laps.lap(Stage::Parse, clock::now_ns());
+                let mut trace = Trace::default();
+                let answers = slice::store(&self.ingest, files, terms.as_ref(), &mut trace).await;
+                self.laps.absorb(&trace);
                 return self.note(numbers, answers);
             }
+            self.laps.lap(Stage::Parse, clock::now_ns());
             self.await_oldest().await;
         };
         let (reply, answer) = oneshot::channel();
@@ -377,12 +399,19 @@ impl Upload {
         }
     }
 
+    /// Waits for the slice that was dealt first. The request's clock was stopped at the beginning of that wait.
     async fn await_oldest(&mut self) {
         let Some(dealt) = self.dealt.pop_front() else { return };
         let answers = dealt.answer.await;
         self.dealt_bytes -= dealt.bytes;
-        let answers = answers.unwrap_or_else(|| vec![Err(FileError::Lost); dealt.numbers.len()]);
-        self.note(dealt.numbers, answers);
+        let files = match answers {
+            Some(answers) => {
+                self.laps.absorb(&answers.trace);
+                answers.files
+            }
+            None => vec![Err(FileError::Lost); dealt.numbers.len()],
+        };
+        self.note(dealt.numbers, files);
     }
 
     fn note(&mut self, numbers: Vec<usize>, answers: Vec<Result<Done, FileError>>) {
@@ -405,8 +434,12 @@ impl Upload {
                 None => Err(FileError::Lost),
             });
         }
-        for (number, outcome) in name(&self.ingest, &unnamed, terms).await {
-            outcomes[number] = outcome;
+        if !unnamed.is_empty() {
+            let mut trace = Trace::default();
+            for (number, outcome) in name(&self.ingest, &unnamed, terms, &mut trace).await {
+                outcomes[number] = outcome;
+            }
+            self.laps.absorb(&trace);
         }
         if self.mode == Mode::AtEnd {
             first_of_equals_is_new(&mut outcomes);
@@ -444,7 +477,12 @@ fn first_of_equals_is_new(outcomes: &mut [Outcome]) {
 }
 
 /// Names stored files.
-async fn name(ingest: &Ingest, files: &[(usize, slice::Stored)], terms: &Terms) -> Vec<(usize, Outcome)> {
+async fn name(
+    ingest: &Ingest,
+    files: &[(usize, slice::Stored)],
+    terms: &Terms,
+    trace: &mut Trace,
+) -> Vec<(usize, Outcome)> {
     let time = clock::wall();
     let mut outcomes = Vec::with_capacity(files.len());
     let mut namings = Namings::default();
@@ -453,6 +491,7 @@ async fn name(ingest: &Ingest, files: &[(usize, slice::Stored)], terms: &Terms) 
             outcomes.push((*number, outcome));
         }
     }
-    outcomes.extend(namings.commit(ingest).await);
+    trace.lap(Stage::Hash, clock::now_ns());
+    outcomes.extend(namings.commit(ingest, trace).await);
     outcomes
 }

@@ -3,8 +3,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use super::top::{Target, parse_interval};
 
 /// The command line.
 #[derive(Parser, Clone, Debug)]
@@ -32,6 +35,7 @@ Examples:
   rhinobox --addr :8090 --allow-anonymous      serve everybody who can reach this machine
   rhinobox verify /srv/media                   read everything back and check it
   rhinobox export /srv/media /mnt/copy         write everything stored as plain files
+  rhinobox top http://127.0.0.1:8090           watch a daemon at work
 
   curl -F file=@beach.jpg -F category=holiday http://127.0.0.1:8090/ingest/media
 
@@ -42,6 +46,9 @@ const VERIFY_STATUS: &str = "\
 Exit status: 0 all is well, 1 it could not be verified, 2 bad usage, 3 damage was found.";
 const EXPORT_STATUS: &str = "\
 Exit status: 0 everything was written, 1 it could not be, 2 bad usage, 3 damage was found and the rest written.";
+
+const TOP_STATUS: &str = "\
+Exit status: 0 it was shown, 1 there is no daemon, or something else, 2 bad usage.";
 
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
@@ -79,6 +86,21 @@ pub enum Command {
         dir: PathBuf,
         /// The folder to write to; it must not exist, or be empty
         to: PathBuf,
+    },
+    /// Show live what a daemon is doing: rates, where its time goes, load of each core
+    ///
+    /// Asks for its /metrics once an interval, and shows what happened since the last time. Ctrl-C ends it.
+    #[command(after_help = TOP_STATUS)]
+    Top {
+        /// Where the daemon is
+        #[arg(default_value = "http://127.0.0.1:8090", value_parser = Target::parse)]
+        url: Target,
+        /// Print one view, plain, after one interval, and end: also where standard output is no terminal
+        #[arg(long)]
+        once: bool,
+        /// Time from one look to the next, 0.1 to 3600
+        #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_interval)]
+        interval: Duration,
     },
 }
 
@@ -229,6 +251,22 @@ mod tests {
             "rhinobox --addr :1 verify d",
         ] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn top_takes_a_place_and_a_pace() {
+        let Some(Command::Top { url, once, interval }) = parse("rhinobox top").unwrap().command else {
+            panic!("top was asked for");
+        };
+        assert_eq!((url.to_string().as_str(), once), ("http://127.0.0.1:8090", false));
+        assert_eq!(interval, Duration::from_secs(1));
+        let typed = parse("rhinobox top --once --interval 0.25 http://[::1]:81/").unwrap().command;
+        let Some(Command::Top { url, once, interval }) = typed else { panic!("top was asked for") };
+        assert_eq!((url.to_string().as_str(), once), ("http://[::1]:81", true));
+        assert_eq!(interval, Duration::from_millis(250));
+        for line in ["--interval 0", "--interval 1e9", "--interval x", "--interval nan", "https://a", "a b"] {
+            assert!(parse(&format!("rhinobox top {line}")).is_err(), "{line}");
         }
     }
 

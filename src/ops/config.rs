@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::units::{KIB, MIB};
-use crate::limits::COMPACTION_BYTES_PER_S;
+use crate::limits::{COMPACTION_BYTES_PER_S, CORES_MAX};
 use crate::ops::cli::Flags;
 
 mod source;
@@ -183,7 +183,7 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
             .unwrap_or(LOCAL),
         data_dir: from.path("data_dir", DATA_DIR)?,
         upload_bytes_max: mib(from.number("max_upload_mb", &(1..=1_048_576))?.unwrap_or(512)),
-        cores: from.number("cores", &(1..=256))?.map(size),
+        cores: from.number("cores", &(1..=CORES_MAX as u64))?.map(size),
         durability: from
             .text("durability", "`commit` or `os`", |text| match text {
                 "commit" => Some(Durability::Commit),

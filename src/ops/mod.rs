@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod log;
 mod offline;
 pub mod serve;
+pub mod top;
 pub mod verify;
 
 use cli::{Cli, Command, Flags};
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Verify { dir }) => verify::run(&dir),
         Some(Command::Inspect { dir, segment, limit }) => inspect::run(&dir, segment.as_deref(), limit),
         Some(Command::Export { dir, to }) => export::run(&dir, &to),
+        Some(Command::Top { url, once, interval }) => top::run(&url, once, interval),
     };
     match done {
         Ok(status) => status,

@@ -21,6 +21,7 @@ pub mod process;
 pub mod signal;
 pub mod sim;
 pub mod sync;
+pub mod terminal;
 pub mod topology;
 mod views;
 mod window;

@@ -1,4 +1,5 @@
-//! This process as the kernel sees it: its one lock, its memory, its time, its limits. May block: for the main thread.
+//! This process as the kernel sees it: its one lock, its memory, its time and that of its threads, its limits. What asks
+//! for the lock or flushes may block, and is for the main thread.
 
 #![expect(unsafe_code, reason = "getrusage, sysconf, syncfs and rlimits are libc's")]
 
@@ -102,6 +103,33 @@ pub fn cpu_time() -> (Duration, Duration) {
     (duration(usage.ru_utime), duration(usage.ru_stime))
 }
 
+/// The calling thread's number.
+#[must_use]
+pub fn thread_id() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    u32::try_from(unsafe { libc::gettid() }).unwrap_or(0)
+}
+
+/// Processor time that a thread of this process has used, (user, system), to a hundredth of a second; `None` where there
+/// is no such thread or /proc cannot be read.
+#[must_use]
+pub fn thread_cpu_time(thread: u32) -> Option<(Duration, Duration)> {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    let (user, system) = ticks_of(&stat)?;
+    // SAFETY: takes and returns a number.
+    let a_second =
+        u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0)?;
+    let duration = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1_000) / a_second);
+    Some((duration(user), duration(system)))
+}
+
+/// Fields 14 and 15 of a `stat` file (proc(5)). The second is the thread's name, in brackets, and may hold anything.
+fn ticks_of(stat: &str) -> Option<(u64, u64)> {
+    let (_, behind_the_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_the_name.split_ascii_whitespace().skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
 /// The limit on open files.
 pub fn nofile_limit() -> io::Result<u64> {
     read_nofile_limit().map(|limit| limit.rlim_cur)
@@ -148,6 +176,24 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(share_lock_file(&path).unwrap().is_none());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_thread_uses_time_of_its_own() {
+        let stat = "7 (a) b) 1 2) S 1 2 3 4 5 6 7 8 9 10 41 42 15";
+        assert_eq!(ticks_of(stat), Some((41, 42)));
+        assert_eq!(ticks_of("7 (a) S 1 2"), None);
+        let spent = || {
+            let (user, system) = thread_cpu_time(thread_id()).unwrap();
+            user + system
+        };
+        let (begin, before) = (Instant::now(), spent());
+        while spent() <= before {
+            assert!(begin.elapsed() < Duration::from_secs(60), "a thread that works uses time");
+        }
+        let idle = std::thread::spawn(|| thread_cpu_time(thread_id()).unwrap());
+        assert_eq!(idle.join().unwrap(), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(thread_cpu_time(u32::MAX), None);
     }
 
     #[test]

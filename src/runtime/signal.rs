@@ -48,14 +48,19 @@ pub fn wait() -> &'static str {
 
 /// From now on the next SIGTERM or SIGINT ends the process at once.
 pub fn stop_at_once_on_the_next() {
-    let waiting = std::thread::Builder::new().name("second-signal".to_owned()).spawn(|| {
-        let _name = wait();
-        super::fatal::stop_now()
-    });
-    if let Err(error) = waiting {
+    if let Err(error) = on_the_next(|_name| super::fatal::stop_now()) {
         // The stop that is under way is bounded all the same.
         tracing::warn!(%error, "a second signal will not be heard");
     }
+}
+
+/// Has this done, on a thread of its own, at the next SIGTERM or SIGINT. They must be blocked.
+///
+/// # Errors
+/// If there is no thread to be had.
+pub fn on_the_next(act: impl FnOnce(&'static str) + Send + 'static) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("signal".to_owned());
+    thread.spawn(|| act(wait())).map(drop)
 }
 
 #[cfg(test)]

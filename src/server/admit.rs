@@ -21,7 +21,10 @@ pub(super) async fn admit(conn: &mut Conn, body: &mut Body, ingest: &Ingest) -> 
     body.reserve(conn).await?;
     // The store may have fallen behind while memory was waited for.
     match ingest.queue.admit(&ingest.lane).await {
-        Ok(place) => Ok(place),
+        Ok(place) => {
+            conn.begin_upload();
+            Ok(place)
+        }
         Err(error) => Err(shed(conn, body, &error).await),
     }
 }

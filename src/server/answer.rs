@@ -8,9 +8,12 @@ use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method, Version};
 use crate::http::json::{write_number, write_string};
 use crate::http::response::{self, HeadWriter, Persistence};
+use crate::ingest::Stage;
 use crate::ingest::naming::Named;
+use crate::ingest::stages::Spent;
 use crate::ingest::upload::Outcome;
 use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_PIECE_BYTES};
+use crate::runtime::clock;
 
 /// Sends a whole JSON answer.
 ///
@@ -32,38 +35,40 @@ pub async fn json(
     Ok(persistence)
 }
 
-/// What an upload's answer says besides its files.
+/// What an upload's answer says of its time, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Nanoseconds from the head to the last byte of the body.
-    pub receive_ns: u64,
-    /// Nanoseconds from there until everything was durable.
-    pub store_ns: u64,
+    /// What each stage took.
+    pub spent_ns: Spent,
+    /// The time from the request's head until this was made.
+    pub total_ns: u64,
 }
 
-/// Begins the head of an upload's answer.
-pub fn begin_upload<'a>(
-    out: &'a mut Vec<u8>,
-    conn: &Conn,
-    status: Status,
-    timing: Option<Timing>,
-) -> HeadWriter<'a> {
-    let durability = conn.core.shared.settings.durability.as_str();
-    let writer = HeadWriter::begin(out, status, &conn.core.date())
-        .field("X-Content-Type-Options", b"nosniff")
-        .field("Rhinobox-Durability", durability.as_bytes());
-    let Some(timing) = timing else { return writer };
-    let mut value = [0_u8; 96];
-    let mut rest = &mut value[..];
-    let (receive, store) = (timing.receive_ns, timing.store_ns);
-    for (name, nanoseconds) in [("recv", receive), (", store", store), (", total", receive + store)] {
-        let microseconds = nanoseconds / 1_000;
-        // 96 bytes hold three numbers of any size.
-        let _fits = write!(rest, "{name};dur={}.{:03}", microseconds / 1_000, microseconds % 1_000);
+impl Timing {
+    /// Names and nanoseconds, the total last. All but the stage of answering: what is sent cannot say how long its own
+    /// sending will take.
+    pub fn metrics(&self) -> impl Iterator<Item = (&'static str, u64)> + Clone + '_ {
+        let stages = Stage::ALL.iter().filter(|stage| **stage != Stage::Answer);
+        let stages = stages.map(|stage| (stage.as_str(), self.spent_ns[*stage as usize]));
+        stages.chain([("total", self.total_ns)])
     }
-    let unused = rest.len();
-    let used = value.len() - unused;
-    writer.field("Server-Timing", &value[..used])
+}
+
+/// Begins the head of an upload's answer, with what is known of its time now.
+pub fn begin_upload<'a>(out: &'a mut Vec<u8>, conn: &Conn, status: Status) -> HeadWriter<'a> {
+    let writer = begin_stored(out, conn, status);
+    match conn.upload_timing(clock::now_ns()) {
+        Some(timing) => writer.server_timing(timing.metrics()),
+        None => writer,
+    }
+}
+
+/// As [`begin_upload`], without a word on time.
+pub fn begin_stored<'a>(out: &'a mut Vec<u8>, conn: &Conn, status: Status) -> HeadWriter<'a> {
+    let durability = conn.core.shared.settings.durability.as_str();
+    HeadWriter::begin(out, status, &conn.core.date())
+        .field("X-Content-Type-Options", b"nosniff")
+        .field("Rhinobox-Durability", durability.as_bytes())
 }
 
 /// The answer to an upload of one file, or to a further name: its record, and where it is.
@@ -76,14 +81,13 @@ pub async fn record(
     persistence: Persistence,
     status: Status,
     named: &Named,
-    timing: Option<Timing>,
 ) -> Result<Persistence, Trouble> {
     let mut record = Vec::with_capacity(512);
     record.push(b'{');
     write_record(&mut record, named);
     record.push(b'}');
     let mut out = Vec::with_capacity(512 + record.len());
-    begin_upload(&mut out, conn, status, timing)
+    begin_upload(&mut out, conn, status)
         .field("Content-Type", b"application/json")
         .field("Location", format!("/{}", named.path).as_bytes())
         .content_length(record.len() as u64)
@@ -106,7 +110,6 @@ pub async fn outcomes(
     persistence: Persistence,
     outcomes: Vec<Outcome>,
     names: &[String],
-    timing: Timing,
 ) -> Result<Persistence, Trouble> {
     let first_failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
     let lenient = head.all("prefer").any(|value| memchr::memmem::find(value, b"handling=lenient").is_some());
@@ -123,7 +126,7 @@ pub async fn outcomes(
         outcomes.iter().flatten().for_each(|named| body.record(named));
         body.end();
         let mut out = Vec::with_capacity(512);
-        begin_upload(&mut out, conn, status, Some(timing))
+        begin_upload(&mut out, conn, status)
             .field("Content-Type", b"application/json")
             .content_length(body.out.len() as u64)
             .connection(head.version, persistence)
@@ -133,7 +136,7 @@ pub async fn outcomes(
         return Ok(persistence);
     }
     let mut out = Vec::with_capacity(512);
-    begin_upload(&mut out, conn, status, Some(timing))
+    begin_upload(&mut out, conn, status)
         .field("Content-Type", b"application/json")
         .chunked()
         .connection(head.version, persistence)

@@ -16,7 +16,7 @@ use crate::http::error::{HttpError, Status};
 use crate::http::framing::{BodyEvent, BodyReader};
 use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
-use crate::ingest::Upload;
+use crate::ingest::{Stage, Upload};
 use crate::limits::{
     BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, MEMORY_WAIT_MS, PAUSE_LOOK_MS,
     PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
@@ -133,13 +133,14 @@ impl Body {
         self.pinned = self.last_received;
         let is_here = self.declared.is_some_and(|length| length <= conn.input.len() as u64);
         let need = if is_here { RECEIVE_BYTES_MIN } else { BODY_BYTES_MIN };
-        let deadline_ns = clock::now_ns() + MEMORY_WAIT_MS * 1_000_000;
+        let mut deadline_ns = None;
         loop {
             if let Some(permit) = conn.core.receive_budget.try_acquire(need) {
                 self.memory = Some(permit);
                 return Ok(());
             }
-            if clock::now_ns() >= deadline_ns {
+            let now_ns = clock::now_ns();
+            if now_ns >= *deadline_ns.get_or_insert(now_ns + MEMORY_WAIT_MS * 1_000_000) {
                 return Err(no_memory("uploads").into());
             }
             clock::sleep(Duration::from_millis(QUEUE_POLL_MS)).await;
@@ -340,11 +341,14 @@ impl Body {
         loop {
             conn.expect_bytes(self.time_left(conn));
             let before_ns = clock::now_ns();
+            conn.laps.lap(Stage::Parse, before_ns);
             let arrived = match given_back {
                 Ok(true) => within(limit, bytes.as_mut()).await,
                 _ => Some(bytes.as_mut().await),
             };
-            let waited_ns = clock::now_ns() - before_ns;
+            let after_ns = clock::now_ns();
+            conn.laps.lap(Stage::Recv, after_ns);
+            let waited_ns = after_ns - before_ns;
             all_ns += waited_ns;
             self.waited_ns += waited_ns;
             conn.expect_nothing();
@@ -360,6 +364,7 @@ impl Body {
 
     async fn receive(&mut self, conn: &mut Conn, waited_ns: u64) -> Result<(), Trouble> {
         let (count, memory) = conn.receive_fitting(self.receive_most).await?;
+        conn.laps.lap(Stage::Recv, clock::now_ns());
         self.pace.note(count as u64, waited_ns);
         self.last_received = memory;
         self.pinned += memory;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Core;
+use super::answer::Timing;
 use super::body::Body;
 use super::deadline::{Deadline, Waiting};
 use super::dispatch;
@@ -20,6 +21,7 @@ use super::linger::Linger;
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
+use crate::ingest::{Laps, Stage};
 use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
@@ -67,6 +69,10 @@ pub struct Conn {
     pub input: Bytes,
     stream: Stream,
     deadline: Rc<Deadline>,
+    /// Where the time of the request in work goes.
+    pub laps: Rc<Laps>,
+    /// Whether it is an upload that was let in: of those the stages are kept.
+    is_upload: bool,
     /// How much to receive next; grows while buffers come back full.
     receive_bytes: usize,
 }
@@ -142,7 +148,15 @@ pub async fn serve(core: Rc<Core>, socket: Socket) {
     };
     let deadline = core.deadlines.add(stream.breaker());
     let receive_bytes = RECEIVE_BYTES_MIN;
-    let mut conn = Conn { core, input: Bytes::new(), stream, deadline, receive_bytes };
+    let mut conn = Conn {
+        core,
+        input: Bytes::new(),
+        stream,
+        deadline,
+        laps: Rc::default(),
+        is_upload: false,
+        receive_bytes,
+    };
     // The connection is over, whoever ended it.
     let Err(Gone) = conn.requests().await else { return };
 }
@@ -162,11 +176,12 @@ impl Conn {
                 }
                 Err(Trouble::Ended) => unreachable!("no answer has begun while a head is read"),
             };
-            let started_ns = clock::now_ns();
+            self.laps.restart(clock::now_ns());
+            self.is_upload = false;
             let in_work = InWork::new(&self.core);
             let then = self.request(head).await?;
             drop(in_work);
-            self.core.shared.metrics.record_request(self.core.id.0, clock::now_ns() - started_ns);
+            self.record_request();
             match then {
                 Then::Next => {}
                 Then::Close => return Ok(()),
@@ -175,6 +190,29 @@ impl Conn {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// The upload in work was let in.
+    pub(super) fn begin_upload(&mut self) {
+        self.is_upload = true;
+        self.laps.lap(Stage::Admit, clock::now_ns());
+    }
+
+    /// What the upload in work may say of its time so far: nothing of what comes after `now_ns`, when its head is made.
+    pub(super) fn upload_timing(&self, now_ns: u64) -> Option<Timing> {
+        self.is_upload.then(|| Timing { spent_ns: self.laps.spent(), total_ns: self.laps.total_ns(now_ns) })
+    }
+
+    /// The request is answered.
+    fn record_request(&self) {
+        let now_ns = clock::now_ns();
+        let (metrics, core) = (&self.core.shared.metrics, self.core.id.0);
+        let total_ns = self.laps.total_ns(now_ns);
+        metrics.record_request(core, total_ns);
+        if self.is_upload {
+            self.laps.lap(Stage::Answer, now_ns);
+            metrics.record_upload(core, &self.laps.spent(), total_ns);
         }
     }
 
@@ -246,7 +284,16 @@ impl Conn {
                 let mut out = Vec::with_capacity(256);
                 let with_body = head.method != Method::Head;
                 let date = self.core.date();
-                response::write_error(&mut out, &error, &date, (head.version, persistence), with_body);
+                let timing = self.upload_timing(clock::now_ns());
+                let metrics = timing.as_ref().map(Timing::metrics);
+                response::write_error_timed(
+                    &mut out,
+                    &error,
+                    &date,
+                    (head.version, persistence),
+                    with_body,
+                    metrics,
+                );
                 self.send(vec![out.into()]).await?;
                 Ok(match persistence {
                     _ if unread => Then::Linger,

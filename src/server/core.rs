@@ -16,6 +16,7 @@ use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
 use crate::runtime::core::{CoreId, catch_panic, spawn};
 use crate::runtime::net::Socket;
+use crate::runtime::process;
 use crate::runtime::sync::{Notify, Semaphore};
 use crate::store::{Compactor, Lane, LaneStart, Scrubber, Store};
 
@@ -67,6 +68,7 @@ impl Core {
     /// A core without a store so far.
     #[must_use]
     pub fn new(id: CoreId, shared: Arc<Shared>) -> Rc<Core> {
+        shared.metrics.note_thread(id.0, process::thread_id());
         let eighth = shared.settings.buffer_bytes / shared.inboxes.len() / 8;
         Rc::new(Core {
             id,
@@ -158,6 +160,7 @@ impl Core {
 
     fn start(self: &Rc<Self>, store: &Arc<Store>, start: LaneStart, compaction: Option<LaneStart>) {
         let lane = Lane::start(store, &self.pool, start);
+        self.shared.metrics.note_lane(self.id.0, lane.stats());
         if let Some(start) = compaction {
             self.compactor.replace(Some(Compactor::start(store, &self.pool, &lane, start)));
             let scrub = self.shared.settings.scrub;
@@ -279,29 +282,13 @@ async fn watch_space(shared: Arc<Shared>, store: Arc<Store>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::origin::Hosts;
     use crate::runtime::core::yield_now;
     use crate::runtime::sim::Sim;
     use crate::runtime::sync::oneshot;
-    use crate::server::ServerSettings;
-    use crate::store::Durability;
+    use crate::server::testing::shared;
 
     fn core() -> Rc<Core> {
-        let second = Duration::from_secs(1);
-        let settings = ServerSettings {
-            upload_bytes_max: 1 << 20,
-            durability: Durability::Commit,
-            buffer_bytes: 1 << 20,
-            head_timeout: second,
-            body_timeout: second,
-            body_rate: 0,
-            idle_timeout: second,
-            answer_timeout: second,
-            scrub: None,
-            stop_timeout: second,
-        };
-        let hosts = Hosts::new("127.0.0.1:1".parse().unwrap(), []);
-        Core::new(CoreId(0), Shared::new(settings, hosts, 1))
+        Core::new(CoreId(0), shared(1))
     }
 
     /// A connection in mid-request: it holds memory, is counted, and goes on in small steps. In its turn it panics.
@@ -341,7 +328,7 @@ mod tests {
                 yield_now().await;
             }
             assert_eq!(core.receive_budget.available(), whole, "what a panic held is given back");
-            let page = metrics::render(&core.shared, None);
+            let page = metrics::render(&core.shared, None, &metrics::View::take(&core.shared).await);
             assert!(page.contains("rhinobox_panics_total 3\n"), "{page}");
         };
         Sim::new(11, 1).run(|| work).done();

@@ -24,7 +24,9 @@ pub async fn readyz(conn: &mut Conn, head: &Head, persistence: Persistence) -> R
 /// Counts and times as Prometheus reads them.
 pub async fn metrics(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
     let ingest = conn.core.ingest();
-    let page = metrics::render(&conn.core.shared, ingest.as_ref().map(|ingest| &*ingest.store));
+    let shared = conn.core.shared.clone();
+    let view = metrics::View::take(&shared).await;
+    let page = metrics::render(&shared, ingest.as_ref().map(|ingest| &*ingest.store), &view);
     let mut out = Vec::with_capacity(256 + page.len());
     HeadWriter::begin(&mut out, Status::Ok, &conn.core.date())
         .field("Content-Type", b"text/plain; version=0.0.4; charset=utf-8")

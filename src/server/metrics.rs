@@ -1,26 +1,27 @@
 //! Counts and times of requests, and their Prometheus form (text format 0.0.4).
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use hdrhistogram::Histogram;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::Shared;
+use crate::base::histogram::{Durations, Recorder};
 use crate::http::error::Status;
+use crate::ingest::Stage;
+use crate::ingest::stages::Spent;
+use crate::limits::STAGE_BOUNDS_US;
+use crate::runtime::core::yield_now;
 use crate::runtime::process;
 use crate::store::Store;
-use crate::store::stats::latency_histogram;
+use crate::store::stats::LaneStats;
 
 /// Counts since the start.
 #[derive(Debug)]
 pub struct Metrics {
     /// By first digit of the status, 1 to 5.
     statuses: [AtomicU64; 6],
-    /// For each core, nanoseconds from a request's head to the end of its answer.
-    latency: Vec<Mutex<Histogram<u64>>>,
-    /// For each core, requests in work.
-    in_work: Vec<PerCore>,
+    cores: Vec<PerCore>,
     connections: AtomicUsize,
     panics: AtomicU64,
     files_stored: AtomicU64,
@@ -32,17 +33,28 @@ pub struct Metrics {
     shed: AtomicU64,
 }
 
-/// A count that one core writes to, on a cache line of its own.
+/// What one core writes to, on cache lines of its own.
 #[derive(Debug, Default)]
-#[repr(align(64))]
-struct PerCore(AtomicUsize);
+#[repr(align(128))]
+struct PerCore {
+    /// The number of its thread; 0 while it is not known.
+    thread: AtomicU32,
+    /// Its lane, once the store is open.
+    lane: OnceLock<Arc<LaneStats>>,
+    /// Requests in work.
+    in_work: AtomicUsize,
+    /// Of all requests, from head to end of answer.
+    requests: Recorder,
+    /// Of uploads that were let in, each stage and the whole.
+    stages: [Recorder; Stage::ALL.len()],
+    uploads: Recorder,
+}
 
 impl Metrics {
     pub(super) fn new(cores: usize) -> Metrics {
         Metrics {
             statuses: Default::default(),
-            latency: (0..cores).map(|_| Mutex::new(latency_histogram())).collect(),
-            in_work: (0..cores).map(|_| PerCore::default()).collect(),
+            cores: (0..cores).map(|_| PerCore::default()).collect(),
             connections: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
             files_stored: AtomicU64::new(0),
@@ -97,25 +109,48 @@ impl Metrics {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A core runs on this thread.
+    pub(super) fn note_thread(&self, core: usize, thread: u32) {
+        self.cores[core].thread.store(thread, Ordering::Relaxed);
+    }
+
+    /// A core writes this lane.
+    pub(super) fn note_lane(&self, core: usize, lane: &Arc<LaneStats>) {
+        // A core has one lane for its life.
+        let _first = self.cores[core].lane.set(lane.clone());
+    }
+
     /// Whether a core has a request in work.
     #[must_use]
     pub fn is_busy(&self, core: usize) -> bool {
-        self.in_work[core].0.load(Ordering::Relaxed) > 0
+        self.cores[core].in_work.load(Ordering::Relaxed) > 0
     }
 
     /// A core begins a request.
     pub(super) fn begin_request(&self, core: usize) {
-        self.in_work[core].0.fetch_add(1, Ordering::Relaxed);
+        self.cores[core].in_work.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A core has ended a request, one way or the other.
     pub(super) fn end_request(&self, core: usize) {
-        self.in_work[core].0.fetch_sub(1, Ordering::Relaxed);
+        self.cores[core].in_work.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A core has answered a request, after so long. To be called on that core.
     pub(super) fn record_request(&self, core: usize, nanoseconds: u64) {
-        let mut latency = self.latency[core].lock().unwrap_or_else(PoisonError::into_inner);
-        latency.saturating_record(nanoseconds);
+        self.cores[core].requests.record(nanoseconds);
+    }
+
+    /// That was an upload. To be called on that core.
+    pub(super) fn record_upload(&self, core: usize, spent_ns: &Spent, total_ns: u64) {
+        let core = &self.cores[core];
+        core.stages.iter().zip(spent_ns).for_each(|(stage, ns)| stage.record(*ns));
+        core.uploads.record(total_ns);
+    }
+
+    /// What these recorders of all cores hold now.
+    fn all(&self, recorder: impl Fn(&PerCore) -> &Recorder) -> Durations {
+        Durations::of(self.cores.iter().map(recorder))
     }
 }
 
@@ -135,10 +170,38 @@ impl Drop for Counted {
     }
 }
 
+/// What takes long to look at where there are many cores, so that others may go first in between.
+pub struct View {
+    requests: Durations,
+    /// Stages of uploads by name, the whole last.
+    stages: Vec<(&'static str, Durations)>,
+    /// Processor time of each core, (user, system).
+    cpu: Vec<Option<(Duration, Duration)>>,
+}
+
+impl View {
+    /// Looks, on the core that answers.
+    pub async fn take(shared: &Shared) -> View {
+        let metrics = &shared.metrics;
+        let mut stages = Vec::with_capacity(Stage::ALL.len() + 1);
+        for stage in Stage::ALL {
+            stages.push((stage.as_str(), metrics.all(|core| &core.stages[stage as usize])));
+            yield_now().await;
+        }
+        stages.push(("total", metrics.all(|core| &core.uploads)));
+        let mut cpu = Vec::with_capacity(metrics.cores.len());
+        for core in &metrics.cores {
+            cpu.push(process::thread_cpu_time(core.thread.load(Ordering::Relaxed)));
+            yield_now().await;
+        }
+        View { requests: metrics.all(|core| &core.requests), stages, cpu }
+    }
+}
+
 /// Everything, as Prometheus reads it. Without a store while it is being recovered.
 #[must_use]
-pub fn render(shared: &Shared, store: Option<&Store>) -> String {
-    let mut page = Page(String::with_capacity(8 * 1024));
+pub fn render(shared: &Shared, store: Option<&Store>, view: &View) -> String {
+    let mut page = Page(String::with_capacity(40 * 1024));
     let metrics = &shared.metrics;
     let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
     page.head("rhinobox_answers_total", "counter", "Answers by class of status.");
@@ -170,12 +233,12 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
     );
     page.counter("rhinobox_panics_total", "Connections that ended in a panic.", load(&metrics.panics));
 
-    let mut latency = latency_histogram();
-    for core in &metrics.latency {
-        // Equal bounds: adding cannot fail.
-        let _same_bounds = latency.add(&*core.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    page.summary("rhinobox_request_seconds", "From a request's head to the end of its answer.", &latency);
+    page.summary(
+        "rhinobox_request_seconds",
+        "From a request's head to the end of its answer.",
+        &view.requests,
+    );
+    render_stages(&mut page, view);
 
     page.gauge("rhinobox_connections", "Open connections.", metrics.connections() as u64);
     page.gauge("rhinobox_cores", "Cores.", shared.inboxes.len() as u64);
@@ -185,10 +248,7 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
         "Files that may be admitted at once.",
         shared.queue.capacity() as u64,
     );
-    page.head("rhinobox_inbox_messages", "gauge", "Messages waiting in a core's inbox.");
-    for (core, inbox) in shared.inboxes.iter().enumerate() {
-        page.line("rhinobox_inbox_messages", &format!("{{core=\"{core}\"}}"), inbox.len() as u64);
-    }
+    render_cores(&mut page, shared, view);
     page.gauge("rhinobox_resident_bytes", "Resident memory of the process.", process::rss_bytes());
     let (user, system) = process::cpu_time();
     page.head("rhinobox_cpu_seconds_total", "counter", "Processor time of the process.");
@@ -201,9 +261,59 @@ pub fn render(shared: &Shared, store: Option<&Store>) -> String {
     page.0
 }
 
+fn render_stages(page: &mut Page, view: &View) {
+    let name = "rhinobox_stage_seconds";
+    page.head(name, "histogram", "Where the time of uploads goes: each one counts once in every stage.");
+    let bounds_ns = STAGE_BOUNDS_US.map(|us| us * 1_000);
+    for (stage, durations) in &view.stages {
+        for (bound_us, count) in STAGE_BOUNDS_US.iter().zip(durations.at_most(&bounds_ns)) {
+            let bound = bound(*bound_us);
+            page.line(name, &format!("_bucket{{stage=\"{stage}\",le=\"{bound}\"}}"), count);
+        }
+        page.line(name, &format!("_bucket{{stage=\"{stage}\",le=\"+Inf\"}}"), durations.count());
+        page.text(&format!("{name}_sum{{stage=\"{stage}\"}} {}\n", seconds(durations.sum_ns())));
+        page.line(name, &format!("_count{{stage=\"{stage}\"}}"), durations.count());
+    }
+    let name = "rhinobox_stage_quantile_seconds";
+    page.head(name, "gauge", "Quantiles of the same, since the start.");
+    for (stage, durations) in &view.stages {
+        for quantile in QUANTILES {
+            let value = seconds(durations.quantile_ns(quantile));
+            page.text(&format!("{name}{{stage=\"{stage}\",quantile=\"{quantile}\"}} {value}\n"));
+        }
+    }
+}
+
+fn render_cores(page: &mut Page, shared: &Shared, view: &View) {
+    let cores = &shared.metrics.cores;
+    let label = |core: usize| format!("{{core=\"{core}\"}}");
+    page.head("rhinobox_inbox_messages", "gauge", "Messages waiting in a core's inbox.");
+    for (core, inbox) in shared.inboxes.iter().enumerate() {
+        page.line("rhinobox_inbox_messages", &label(core), inbox.len() as u64);
+    }
+    page.head("rhinobox_core_requests", "gauge", "Requests that a core has in work.");
+    for (number, core) in cores.iter().enumerate() {
+        page.line("rhinobox_core_requests", &label(number), core.in_work.load(Ordering::Relaxed) as u64);
+    }
+    page.head("rhinobox_core_queue_records", "gauge", "Records that wait for a core's committer.");
+    for (number, core) in cores.iter().enumerate() {
+        let waiting = core.lane.get().map_or(0, |lane| lane.waiting());
+        page.line("rhinobox_core_queue_records", &label(number), waiting as u64);
+    }
+    page.head("rhinobox_core_cpu_seconds_total", "counter", "Processor time of a core's thread.");
+    for (core, time) in view.cpu.iter().enumerate() {
+        let Some((user, system)) = time else { continue };
+        for (mode, time) in [("user", user), ("system", system)] {
+            let seconds = time.as_secs_f64();
+            let labels = format!("{{core=\"{core}\",mode=\"{mode}\"}}");
+            page.text(&format!("rhinobox_core_cpu_seconds_total{labels} {seconds:.2}\n"));
+        }
+    }
+}
+
 fn render_store(page: &mut Page, store: &Store) {
     let view = store.stats.view();
-    page.summary("rhinobox_flush_seconds", "Write and flush of a batch.", &view.flush_ns);
+    page.summary("rhinobox_flush_seconds", "Write and flush of a batch.", &view.flush);
     page.counter("rhinobox_commits_total", "Batches committed.", view.commits);
     page.counter("rhinobox_records_total", "Records in them.", view.records);
     page.counter("rhinobox_log_bytes_total", "Bytes of them.", view.bytes);
@@ -269,20 +379,71 @@ impl Page {
             writeln!(self.0, "{name} {}.{:06}", thousandths / 1_000_000, thousandths % 1_000_000);
     }
 
-    fn summary(&mut self, name: &str, help: &str, nanoseconds: &Histogram<u64>) {
+    fn summary(&mut self, name: &str, help: &str, durations: &Durations) {
         self.head(name, "summary", help);
-        for quantile in [0.5, 0.95, 0.99, 0.999] {
-            let value = nanoseconds.value_at_quantile(quantile);
-            let _infallible = writeln!(self.0, "{name}{{quantile=\"{quantile}\"}} {}", seconds(value));
+        for quantile in QUANTILES {
+            let value = seconds(durations.quantile_ns(quantile));
+            let _infallible = writeln!(self.0, "{name}{{quantile=\"{quantile}\"}} {value}");
         }
-        let sum: u64 = nanoseconds
-            .iter_recorded()
-            .map(|step| step.value_iterated_to().saturating_mul(step.count_at_value()))
-            .fold(0, u64::saturating_add);
-        let _infallible = writeln!(self.0, "{name}_sum {}\n{name}_count {}", seconds(sum), nanoseconds.len());
+        let sum = seconds(durations.sum_ns());
+        let _infallible = writeln!(self.0, "{name}_sum {sum}\n{name}_count {}", durations.count());
     }
+}
+
+/// The quantiles that are told.
+const QUANTILES: [f64; 4] = [0.5, 0.95, 0.99, 0.999];
+
+/// A bound in seconds, as short as it goes.
+fn bound(microseconds: u64) -> String {
+    let text = format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn seconds(nanoseconds: u64) -> String {
     format!("{}.{:09}", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::sim::Sim;
+    use crate::server::testing::shared;
+
+    #[test]
+    fn bounds_are_as_short_as_they_go() {
+        let short = [10, 2_000, 700_000, 1_000_000, 10_000_000].map(bound);
+        assert_eq!(short, ["0.00001", "0.002", "0.7", "1", "10"]);
+        assert!(STAGE_BOUNDS_US.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn what_cores_record_is_one_histogram_and_each_upload_counts_once_in_every_stage() {
+        let work = async {
+            let shared = shared(3);
+            for upload in 0..30 {
+                let mut spent = [0; Stage::ALL.len()];
+                spent[Stage::Hash as usize] = 25_000;
+                spent[Stage::Write as usize] = if upload == 0 { 2_500_000_000 } else { 150_000 };
+                let total = spent.iter().sum();
+                shared.metrics.record_upload(upload % 3, &spent, total);
+            }
+            let page = render(&shared, None, &View::take(&shared).await);
+            for line in [
+                "rhinobox_stage_seconds_bucket{stage=\"hash\",le=\"0.00002\"} 0",
+                "rhinobox_stage_seconds_bucket{stage=\"hash\",le=\"0.00003\"} 30",
+                "rhinobox_stage_seconds_bucket{stage=\"claim\",le=\"0.00001\"} 30",
+                "rhinobox_stage_seconds_bucket{stage=\"write\",le=\"0.0002\"} 29",
+                "rhinobox_stage_seconds_bucket{stage=\"write\",le=\"2\"} 29",
+                "rhinobox_stage_seconds_bucket{stage=\"write\",le=\"3\"} 30",
+                "rhinobox_stage_seconds_bucket{stage=\"write\",le=\"+Inf\"} 30",
+                "rhinobox_stage_seconds_count{stage=\"total\"} 30",
+                "rhinobox_stage_seconds_sum{stage=\"hash\"} 0.000750000",
+                "rhinobox_stage_seconds_sum{stage=\"total\"} 2.505100000",
+                "rhinobox_stage_quantile_seconds{stage=\"recv\",quantile=\"0.999\"} 0.000000000",
+            ] {
+                assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
+            }
+        };
+        Sim::new(3, 1).run(|| work).done();
+    }
 }

@@ -22,6 +22,8 @@ pub mod names;
 pub mod ndjson;
 pub mod put;
 pub mod stats;
+#[cfg(test)]
+mod testing;
 pub mod upload;
 
 pub use core::{Core, Message};

@@ -138,7 +138,7 @@ pub async fn add(
     let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
     let terms = std::sync::Arc::new(TermsBody { category: new.category, comment: new.comment });
     let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;
-    answer::record(conn, head, persistence, Status::Created, &named, None).await
+    answer::record(conn, head, persistence, Status::Created, &named).await
 }
 
 /// The type of a stored content under another name, and its size.

@@ -10,8 +10,10 @@ use crate::http::error::Status;
 use crate::http::head::Version;
 use crate::http::json::write_number;
 use crate::http::response::{self, Persistence};
+use crate::ingest::Stage;
 use crate::ingest::upload::{Outcome, Upload};
 use crate::limits::LINES_BYTES_MAX;
+use crate::runtime::clock;
 
 /// The lines of an answer.
 pub struct Lines {
@@ -71,26 +73,27 @@ impl Lines {
         outcomes: Vec<Outcome>,
         told: usize,
         names: &[String],
-        timing: Timing,
     ) -> Result<Persistence, Trouble> {
         self.begin(conn);
         for (index, outcome) in outcomes.iter().enumerate().skip(told) {
             self.line(index, outcome, names);
         }
         let failed = outcomes.len() - self.stored;
-        let milliseconds = |nanoseconds: u64| {
-            let microseconds = nanoseconds / 1_000;
-            format!("{}.{:03}", microseconds / 1_000, microseconds % 1_000)
-        };
-        let (receive, store) = (timing.receive_ns, timing.store_ns);
-        let last = format!(
-            "{{\"done\":true,\"stored\":{},\"failed\":{failed},\"timing\":{{\"recv_ms\":{},\"store_ms\":{},\"total_ms\":{}}}}}\n",
-            self.stored,
-            milliseconds(receive),
-            milliseconds(store),
-            milliseconds(receive + store),
-        );
-        self.push(last.as_bytes());
+        let mut last = Vec::with_capacity(320);
+        last.extend_from_slice(b"{\"done\":true,\"stored\":");
+        write_number(&mut last, self.stored as u64);
+        last.extend_from_slice(b",\"failed\":");
+        write_number(&mut last, failed as u64);
+        last.extend_from_slice(b",\"timing\":{");
+        let timing = conn.upload_timing(clock::now_ns());
+        for (at, (name, ns)) in timing.iter().flat_map(Timing::metrics).enumerate() {
+            last.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            last.extend_from_slice(name.as_bytes());
+            last.extend_from_slice(b"_ms\":");
+            response::write_milliseconds(&mut last, ns);
+        }
+        last.extend_from_slice(b"}}\n");
+        self.push(&last);
         if self.version == Version::Http11 {
             self.waiting.extend_from_slice(response::LAST_CHUNK);
         }
@@ -117,7 +120,10 @@ impl Lines {
             return;
         }
         conn.core.count_status(Status::Ok);
-        let writer = answer::begin_upload(&mut self.waiting, conn, Status::Ok, None)
+        // The head leaves while the body arrives: of the stages only the first is over by then. The last line has all.
+        let admitted = conn.laps.spent()[Stage::Admit as usize];
+        let writer = answer::begin_stored(&mut self.waiting, conn, Status::Ok)
+            .server_timing([(Stage::Admit.as_str(), admitted)])
             .field("Content-Type", b"application/x-ndjson");
         let writer = if self.version == Version::Http11 { writer.chunked() } else { writer };
         writer.connection(self.version, self.persistence).end();

@@ -1,7 +1,7 @@
 //! `PUT /files/{name}`: one file as a raw body.
 
 use super::admit::admit;
-use super::answer::{self, Timing};
+use super::answer;
 use super::body::Body;
 use super::conn::{Conn, Trouble};
 use super::error::{check_room, refusal};
@@ -12,9 +12,9 @@ use crate::http::digest_field;
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
-use crate::ingest::Ingest;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Mode, Upload};
+use crate::ingest::{Ingest, Stage};
 use crate::limits::{BLOB_WRITE_BYTES_MIN, MIME_BYTES_MAX};
 use crate::media::name::Sent;
 use crate::runtime::clock;
@@ -31,7 +31,6 @@ pub async fn file(
     ingest: &Ingest,
     name: String,
 ) -> Result<Persistence, Trouble> {
-    let started_ns = clock::now_ns();
     answer::refuse_coding(head)?;
     if head.header("content-range").is_some() {
         // RFC 9110 section 14.5: a partial PUT that is not understood must not be taken for a whole one.
@@ -61,7 +60,7 @@ pub async fn file(
     let mime = mime.and_then(|mime| std::str::from_utf8(mime).ok()).map(str::to_owned);
     let names = [name];
     let declared = Declared { name: names[0].clone(), mime, digest: expected };
-    let mut upload = Upload::new(ingest, Mode::AtEnd);
+    let mut upload = Upload::timed(ingest, Mode::AtEnd, conn.laps.clone());
     upload.begin(declared, body.declared()).await.map_err(|error| refusal(&error))?;
     upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
     loop {
@@ -73,9 +72,8 @@ pub async fn file(
         digest_field::sha256(body.trailers("repr-digest"))?,
     )?;
     upload.end(agree(expected, behind)?).await.map_err(|error| refusal(&error))?;
-    let received_ns = clock::now_ns();
+    conn.laps.lap(Stage::Parse, clock::now_ns());
     let mut outcomes = upload.finish(&terms).await;
-    let timing = Timing { receive_ns: received_ns - started_ns, store_ns: clock::now_ns() - received_ns };
     answer::count(conn, &outcomes);
     let named = match outcomes.pop() {
         Some(Ok(named)) => named,
@@ -83,7 +81,7 @@ pub async fn file(
         None => return Err(refusal(&crate::ingest::FileError::Lost).into()),
     };
     let status = if named.duplicate { Status::Ok } else { Status::Created };
-    answer::record(conn, head, persistence, status, &named, Some(timing)).await
+    answer::record(conn, head, persistence, status, &named).await
 }
 
 fn digest_of(head: &Head, field: &'static str) -> Result<Option<Digest>, HttpError> {

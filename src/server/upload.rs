@@ -1,11 +1,12 @@
 //! `POST /ingest/media`.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::admit::admit;
-use super::answer::{self, Timing};
+use super::answer;
 use super::body::Body;
 use super::conn::{Conn, Trouble, no_memory};
 use super::error::{check_room, refusal};
@@ -15,9 +16,9 @@ use crate::http::head::Head;
 use crate::http::multipart::{Boundary, Event, Multipart, PartHead};
 use crate::http::response::Persistence;
 use crate::http::target::parameter;
-use crate::ingest::Ingest;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Mode, Terms, TermsBody, Upload};
+use crate::ingest::{Ingest, Laps, Stage};
 use crate::limits::{
     BLOB_WRITE_BYTES_MIN, CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, FIELD_BYTES_MAX, FIELDS_MAX, MIME_BYTES_MAX,
     PARTS_MAX,
@@ -35,7 +36,6 @@ pub async fn ingest_media(
     persistence: Persistence,
     ingest: &Ingest,
 ) -> Result<Persistence, Trouble> {
-    let started_ns = clock::now_ns();
     let boundary = Boundary::from_content_type(head.header("content-type").unwrap_or_default())?;
     answer::refuse_coding(head)?;
     check_room(&ingest.store, body.declared().unwrap_or(0))?;
@@ -47,6 +47,7 @@ pub async fn ingest_media(
         parts: Multipart::new(&boundary),
         form,
         ingest,
+        laps: conn.laps.clone(),
         upload: None,
         part: Part::None,
         names: Vec::new(),
@@ -59,7 +60,7 @@ pub async fn ingest_media(
             None => trouble,
         });
     }
-    let received_ns = clock::now_ns();
+    conn.laps.lap(Stage::Parse, clock::now_ns());
     let Reading { form, upload, names, lines, .. } = reading;
     let Some(upload) = upload else {
         return Err(HttpError::bad_request("no files provided").into());
@@ -72,10 +73,9 @@ pub async fn ingest_media(
     let told = lines.as_ref().map_or(0, Lines::told);
     let outcomes = upload.finish(&terms).await;
     answer::count(conn, &outcomes);
-    let timing = Timing { receive_ns: received_ns - started_ns, store_ns: clock::now_ns() - received_ns };
     match lines {
-        None => answer::outcomes(conn, head, persistence, outcomes, &names, timing).await,
-        Some(lines) => lines.finish(conn, outcomes, told, &names, timing).await,
+        None => answer::outcomes(conn, head, persistence, outcomes, &names).await,
+        Some(lines) => lines.finish(conn, outcomes, told, &names).await,
     }
 }
 
@@ -143,6 +143,7 @@ struct Reading<'a> {
     parts: Multipart,
     form: Form,
     ingest: &'a Ingest,
+    laps: Rc<Laps>,
     /// Begun with the first file.
     upload: Option<Upload>,
     part: Part,
@@ -215,7 +216,7 @@ impl Reading<'_> {
                 Some(_) => Mode::AsStored(Arc::new(self.form.terms())),
                 None => Mode::AtEnd,
             };
-            let mut upload = Upload::new(self.ingest, mode);
+            let mut upload = Upload::timed(self.ingest, mode, self.laps.clone());
             upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
             upload
         });

@@ -32,6 +32,11 @@ impl Backlog {
         self.bytes.set(self.bytes.get() + size.bytes());
     }
 
+    /// Records that wait for a batch.
+    pub(super) fn records(&self) -> usize {
+        self.records.get()
+    }
+
     /// So much of what waits is written as a batch from now on.
     pub(super) fn begin(&self, size: Size, now_ns: u64) {
         self.records.set(self.records.get() - size.records);

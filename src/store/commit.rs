@@ -13,6 +13,7 @@ use super::format::batch::{BATCH_HEADER_BYTES, SLOT_BYTES, Slot};
 use super::format::record::{ENTRY_ALIGN, PUT_BYTES};
 use super::format::{Attributes, BatchHeader, Body, NameBody, PutBody, PutLargeBody, Record};
 use super::index::Place;
+use super::lane::Committed;
 use crate::base::crc::Seed;
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, BlobId, LaneId, Lsn, SegmentId};
@@ -104,7 +105,7 @@ pub struct Append {
     /// is freed does not come back.
     pub frees_space: bool,
     /// Told the places, in the records' order.
-    pub done: oneshot::Sender<Result<Vec<Placed>, CommitError>>,
+    pub done: oneshot::Sender<Result<Committed, CommitError>>,
 }
 
 /// Bytes a set of records will take in a batch.

@@ -25,6 +25,7 @@ use super::format::{
 };
 use super::provision::{Prepared, Provisioner};
 use super::segment::{Segment, Written};
+use super::stats::LaneStats;
 use super::{Durability, Store};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
@@ -48,6 +49,7 @@ pub struct Lane {
     store: Arc<Store>,
     queue: RefCell<VecDeque<Append>>,
     backlog: Backlog,
+    stats: Arc<LaneStats>,
     work: Notify,
     stopping: Cell<bool>,
     stopped: Notify,
@@ -62,6 +64,7 @@ impl Lane {
             store: store.clone(),
             queue: RefCell::default(),
             backlog: Backlog::default(),
+            stats: store.stats.join(),
             work: Notify::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
@@ -71,6 +74,7 @@ impl Lane {
             store: store.clone(),
             pool: pool.clone(),
             provisioner: Provisioner::start(store, pool),
+            stats: lane.stats.clone(),
             id: start.id,
             open: None,
             predecessor: start.predecessor,
@@ -87,7 +91,7 @@ impl Lane {
     /// # Errors
     /// [`CommitError`]: none of them is durable then.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
-        self.submit(records).outcome().await
+        self.submit(records).outcome().await.map(|committed| committed.places)
     }
 
     /// As [`Lane::append`], for records that free space; see [`Append::frees_space`].
@@ -95,7 +99,7 @@ impl Lane {
     /// # Errors
     /// As [`Lane::append`].
     pub async fn append_freeing(&self, records: Vec<NewRecord>) -> Result<Vec<Placed>, CommitError> {
-        self.submit_freeing(records).outcome().await
+        self.submit_freeing(records).outcome().await.map(|committed| committed.places)
     }
 
     /// While what this gives lives, nothing is freed that the index shows from now on.
@@ -107,6 +111,12 @@ impl Lane {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.backlog.is_behind(group_bytes_max(self.store.options.segment_bytes), clock::now_ns())
+    }
+
+    /// What it counts and times, for whoever reads it.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<LaneStats> {
+        &self.stats
     }
 
     /// As [`Lane::append`], without waiting: appends submitted one after the other share batches.
@@ -126,11 +136,12 @@ impl Lane {
         assert!(size.fits(), "callers split what is larger than a batch");
         let (done, receiver) = oneshot::channel();
         if records.is_empty() {
-            done.send(Ok(Vec::new()));
+            done.send(Ok(Committed::default()));
         } else if self.stopping.get() {
             done.send(Err(CommitError::Stopped));
         } else {
             self.backlog.push(size);
+            self.stats.set_waiting(self.backlog.records());
             self.queue.borrow_mut().push_back(Append { records, frees_space, done });
             self.work.notify();
         }
@@ -145,15 +156,26 @@ impl Lane {
     }
 }
 
+/// Records that are durable.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// Where, in the records' order.
+    pub places: Vec<Placed>,
+    /// When the write of their batch began; 0 where there was nothing to write.
+    pub begun_ns: u64,
+    /// When that batch was written and flushed.
+    pub flushed_ns: u64,
+}
+
 /// Records on their way to the log.
-pub struct Submitted(oneshot::Receiver<Result<Vec<Placed>, CommitError>>);
+pub struct Submitted(oneshot::Receiver<Result<Committed, CommitError>>);
 
 impl Submitted {
     /// Waits until they are durable, or not to be.
     ///
     /// # Errors
     /// As [`Lane::append`].
-    pub async fn outcome(self) -> Result<Vec<Placed>, CommitError> {
+    pub async fn outcome(self) -> Result<Committed, CommitError> {
         self.0.await.unwrap_or(Err(CommitError::Stopped))
     }
 }
@@ -163,6 +185,7 @@ async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
         let group = take_group(&mut lane.queue.borrow_mut(), lane.store.options.segment_bytes);
         if !group.is_empty() {
             lane.backlog.begin(size_of(&group), clock::now_ns());
+            lane.stats.set_waiting(lane.backlog.records());
             writer.commit(group).await;
             lane.backlog.end(clock::now_ns());
         } else if lane.stopping.get() {
@@ -223,6 +246,7 @@ struct Writer {
     store: Arc<Store>,
     pool: Pool,
     provisioner: Rc<Provisioner>,
+    stats: Arc<LaneStats>,
     id: LaneId,
     open: Option<OpenSegment>,
     predecessor: Option<Predecessor>,
@@ -266,7 +290,7 @@ impl Writer {
         let lsns = lsns.clone().min().zip(lsns.max());
         let kept = group.iter().flat_map(|append| &append.records).filter(|record| record.body.is_kept());
         let kept: u64 = kept.map(|record| Size::of(&record.body).bytes() as u64).sum();
-        let started = clock::now_ns();
+        let begun_ns = clock::now_ns();
         let bytes = buffer.len();
         let (result, _buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
         let result = match result {
@@ -284,7 +308,8 @@ impl Writer {
             }
             return fail(group, CommitError::NoSpace);
         }
-        self.store.stats.record_commit(size.records, bytes, clock::now_ns() - started);
+        let flushed_ns = clock::now_ns();
+        self.stats.record_commit(size.records, bytes, flushed_ns - begun_ns);
         if self.store.options.durability == Durability::Commit || flush_although_os {
             self.flushed = at.seq;
         }
@@ -300,8 +325,8 @@ impl Writer {
                 (old, new) => old.or(new),
             };
         }
-        for (append, placed) in group.into_iter().zip(places) {
-            append.done.send(Ok(placed));
+        for (append, places) in group.into_iter().zip(places) {
+            append.done.send(Ok(Committed { places, begun_ns, flushed_ns }));
         }
     }
 

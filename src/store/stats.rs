@@ -1,21 +1,49 @@
 //! Counts and times of the store.
+//!
+//! Always: each lane has its own, which its committer alone writes; who reads adds them up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hdrhistogram::Histogram;
+use crate::base::histogram::{Durations, Recorder};
 
-/// Counts since the start, and how long commits took.
-#[derive(Debug)]
+/// Of all lanes since the start.
+#[derive(Debug, Default)]
 pub struct Stats {
+    lanes: Mutex<Vec<Arc<LaneStats>>>,
+}
+
+/// Counts since the start of one lane, and how long its commits took.
+#[derive(Debug, Default)]
+pub struct LaneStats {
     commits: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
-    flush: Mutex<Histogram<u64>>,
+    flush: Recorder,
+    waiting: AtomicUsize,
+}
+
+impl LaneStats {
+    pub(super) fn record_commit(&self, records: usize, bytes: usize, nanoseconds: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.flush.record(nanoseconds);
+    }
+
+    pub(super) fn set_waiting(&self, records: usize) {
+        self.waiting.store(records, Ordering::Relaxed);
+    }
+
+    /// Records that wait for the committer now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 /// A copy of [`Stats`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StatsView {
     /// Batches committed.
     pub commits: u64,
@@ -23,49 +51,40 @@ pub struct StatsView {
     pub records: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Nanoseconds of each batch's write and flush.
-    pub flush_ns: Histogram<u64>,
-}
-
-impl Default for Stats {
-    fn default() -> Self {
-        Stats {
-            commits: AtomicU64::new(0),
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            flush: Mutex::new(latency_histogram()),
-        }
-    }
-}
-
-/// 1 us to 1,000 s in nanoseconds, two digits.
-#[must_use]
-pub fn latency_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1_000, 1_000_000_000_000, 2).expect("the bounds are valid")
+    /// Each batch's write and flush.
+    pub flush: Durations,
 }
 
 impl Stats {
-    pub(super) fn record_commit(&self, records: usize, bytes: usize, nanoseconds: u64) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.records.fetch_add(records as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.flush.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(nanoseconds);
+    /// A lane's own, for its committer.
+    pub(super) fn join(&self) -> Arc<LaneStats> {
+        let lane = Arc::<LaneStats>::default();
+        self.lanes().push(lane.clone());
+        lane
     }
 
     /// Records committed.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.records.load(Ordering::Relaxed)
+        self.lanes().iter().map(|lane| lane.records.load(Ordering::Relaxed)).sum()
     }
 
     /// The figures now.
     #[must_use]
     pub fn view(&self) -> StatsView {
+        let lanes = self.lanes();
+        let sum = |count: fn(&LaneStats) -> &AtomicU64| {
+            lanes.iter().map(|lane| count(lane).load(Ordering::Relaxed)).sum()
+        };
         StatsView {
-            commits: self.commits.load(Ordering::Relaxed),
-            records: self.records.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-            flush_ns: self.flush.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            commits: sum(|lane| &lane.commits),
+            records: sum(|lane| &lane.records),
+            bytes: sum(|lane| &lane.bytes),
+            flush: Durations::of(lanes.iter().map(|lane| &lane.flush)),
         }
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, Vec<Arc<LaneStats>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,3 +17,4 @@ mod kinds_of_files_have_their_folders;
 mod metrics_and_health_say_how_it_goes;
 mod reads_carry_what_clients_need;
 mod two_hundred_hostile_names_reach_nothing;
+mod uploads_say_where_their_time_went;

@@ -175,7 +175,7 @@ impl Compactor {
     async fn finish(&self, under_way: Option<UnderWay>) -> Result<(), Stop> {
         let Some(UnderWay { moved, bytes, submitted }) = under_way else { return Ok(()) };
         // Without space nothing is copied; what was is of use all the same.
-        let placed = submitted.outcome().await.map_err(|_| Stop)?;
+        let placed = submitted.outcome().await.map_err(|_| Stop)?.places;
         for (moved, placed) in moved.into_iter().zip(placed) {
             moved.tell(&self.store.index, &placed);
         }
