@@ -54,11 +54,13 @@ pub(crate) fn choices() -> Choices {
 pub(crate) struct ToSend {
     pub(crate) name: String,
     pub(crate) content: Bytes,
+    digest: Digest,
 }
 
 impl ToSend {
     pub(crate) fn new(name: &str, content: impl Into<Bytes>) -> ToSend {
-        ToSend { name: name.to_owned(), content: content.into() }
+        let content = content.into();
+        ToSend { name: name.to_owned(), digest: Digest::of(&content), content }
     }
 }
 
@@ -325,17 +327,31 @@ pub(crate) fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a client knows.
+/// A content as it was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    bytes: Bytes,
+    /// The original names and comments that it was ever sent with.
+    names: Vec<(String, String)>,
+}
+
+/// Every content ever sent.
+pub(crate) type AllSent = BTreeMap<Digest, Sent>;
+
+/// What a client knows. Copies share what has not changed since.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Ledger {
-    /// Every content ever sent, by digest: its length.
-    sent: BTreeMap<Digest, usize>,
-    /// Original name, content and comment of every file ever sent.
-    sent_names: BTreeSet<(String, Digest, String)>,
+    sent: Arc<AllSent>,
     /// Every path answered with success, and what it means.
-    pub(crate) answered: BTreeMap<String, Digest>,
+    pub(crate) answered: Arc<BTreeMap<String, Digest>>,
     /// Deletes that were sent, and whether they were answered.
     pub(crate) deletes: BTreeMap<Digest, bool>,
+}
+
+impl Sent {
+    fn has_name(&self, name: &str, comment: &str) -> bool {
+        self.names.iter().any(|(sent, with)| sent == name && with == comment)
+    }
 }
 
 impl Ledger {
@@ -349,17 +365,20 @@ impl Ledger {
     }
 
     pub(crate) fn send(&mut self, request: &Request) {
+        let all = Arc::make_mut(&mut self.sent);
         for file in &request.files {
-            let digest = Digest::of(&file.content);
-            self.sent.insert(digest, file.content.len());
-            self.sent_names.insert((file.name.clone(), digest, request.comment.clone()));
+            let fresh = || Sent { bytes: file.content.clone(), names: Vec::new() };
+            let sent = all.entry(file.digest).or_insert_with(fresh);
+            if !sent.has_name(&file.name, &request.comment) {
+                sent.names.push((file.name.clone(), request.comment.clone()));
+            }
         }
     }
 
     pub(crate) fn answer(&mut self, outcome: &Outcome) {
         if let Ok(named) = outcome {
-            assert_eq!(self.sent.get(&named.digest).map(|len| *len as u64), Some(named.len));
-            self.answered.insert(named.path.clone(), named.digest);
+            assert_eq!(self.sent.get(&named.digest).map(|sent| sent.bytes.len() as u64), Some(named.len));
+            Arc::make_mut(&mut self.answered).insert(named.path.clone(), named.digest);
         }
     }
 
@@ -370,18 +389,18 @@ impl Ledger {
             return Err(format!("{problem} (and {} more)", view.problems.len() - 1));
         }
         for (path, file) in &view.files {
-            let sent = (file.name.clone(), file.digest, file.comment.clone());
-            if !self.sent_names.contains(&sent) {
-                return Err(format!("{path} is served as {sent:?}, which nobody sent"));
+            let sent = self.sent.get(&file.digest);
+            if sent.is_none_or(|sent| !sent.has_name(&file.name, &file.comment)) {
+                return Err(format!("{path} is served as {file:?}, which nobody sent"));
             }
-            if self.sent.get(&file.digest) != Some(&file.len) {
+            if sent.is_some_and(|sent| sent.bytes.len() != file.len) {
                 return Err(format!("{path} has {} bytes, which nobody sent", file.len));
             }
             if self.deletes.get(&file.digest) == Some(&true) {
                 return Err(format!("{path} was deleted and is served"));
             }
         }
-        for (path, digest) in &self.answered {
+        for (path, digest) in &*self.answered {
             match (view.files.get(path), self.deletes.get(digest)) {
                 (Some(file), _) if file.digest != *digest => {
                     return Err(format!("{path} has become {}", file.digest));
@@ -397,7 +416,7 @@ impl Ledger {
                 return Err(format!("{digest} was deleted in part"));
             }
             if gone > 0 {
-                self.answered.retain(|_, meant| *meant != digest);
+                Arc::make_mut(&mut self.answered).retain(|_, meant| *meant != digest);
             }
         }
         Ok(())
@@ -429,6 +448,11 @@ pub(crate) struct View {
 
 /// Reads everything.
 pub(crate) async fn look(store: &Store, pool: &Pool) -> View {
+    look_at_all(store, pool, &AllSent::new()).await
+}
+
+/// Reads everything. What was sent is compared with that byte by byte, anything else is hashed.
+async fn look_at_all(store: &Store, pool: &Pool, sent: &AllSent) -> View {
     let mut view = View::default();
     let mut contents: Vec<(Digest, Content)> = Vec::new();
     store.index.for_each_content(|digest, content| contents.push((*digest, content)));
@@ -438,7 +462,11 @@ pub(crate) async fn look(store: &Store, pool: &Pool) -> View {
         let len = match read(store, pool, content.location).await {
             Ok((bytes, blob)) => {
                 view.blobs.extend(blob);
-                if Digest::of(&bytes) != *digest {
+                let right = match sent.get(digest) {
+                    Some(sent) => sent.bytes == bytes,
+                    None => Digest::of(&bytes) == *digest,
+                };
+                if !right {
                     view.problems.push(format!("{digest} reads as {}", Digest::of(&bytes)));
                 }
                 bytes.len()
@@ -524,15 +552,24 @@ pub(crate) struct Recovery {
 
 /// Recovers the store on `disk` and reads all of it.
 pub(crate) fn recover(seed: u64, disk: &SimDisk) -> Result<Recovery, String> {
+    recover_knowing(seed, disk, &AllSent::new())
+}
+
+thread_local! {
+    /// Buffers of recoveries: to make and clear them anew for each of thousands costs more than to recover.
+    static POOL: Pool = Pool::new(8 << 20);
+}
+
+fn recover_knowing(seed: u64, disk: &SimDisk, sent: &AllSent) -> Result<Recovery, String> {
     let mut machine = sim::Sim::new(seed, 1);
     let before = disk.counters().total;
     let (view, opened, events) = machine
         .run(|| async {
-            let pool = Pool::new(8 << 20);
+            let pool = POOL.with(Pool::clone);
             let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices()).await?;
             // One task, one operation after the other, each of three phases.
             let events = 3 * (disk.counters().total - before);
-            Ok::<_, OpenError>((look(&store, &pool).await, opened, events))
+            Ok::<_, OpenError>((look_at_all(&store, &pool, sent).await, opened, events))
         })
         .done()
         .map_err(|error| format!("the store did not open: {error}"))?;
@@ -541,12 +578,16 @@ pub(crate) fn recover(seed: u64, disk: &SimDisk) -> Result<Recovery, String> {
 
 /// As [`recover`], and once more from the log alone if there is a checkpoint: both come to the same.
 pub(crate) fn recover_both_ways(seed: u64, disk: &SimDisk) -> Result<Recovery, String> {
+    recover_both_ways_knowing(seed, disk, &AllSent::new())
+}
+
+fn recover_both_ways_knowing(seed: u64, disk: &SimDisk, sent: &AllSent) -> Result<Recovery, String> {
     if disk.contents(CHECKPOINT).is_err() {
-        return recover(seed, disk);
+        return recover_knowing(seed, disk, sent);
     }
     let other = disk.kill(seed);
     other.overwrite(CHECKPOINT, 0, &[0; 64]).expect("it is there");
-    let (with, without) = (recover(seed, disk)?, recover(seed, &other)?);
+    let (with, without) = (recover_knowing(seed, disk, sent)?, recover_knowing(seed, &other, sent)?);
     if without.opened.recovered.checkpoint.is_some() {
         return Err("a checkpoint without a head was used".to_owned());
     }
@@ -567,7 +608,12 @@ pub(crate) fn recover_both_ways(seed: u64, disk: &SimDisk) -> Result<Recovery, S
 
 /// Recovers after a mere cut or kill, holds the result against the ledger, and gives it.
 pub(crate) fn recover_and_check(seed: u64, disk: &SimDisk, ledger: &Shared) -> Result<Recovery, String> {
-    let recovery = if seed.is_multiple_of(3) { recover_both_ways(seed, disk)? } else { recover(seed, disk)? };
+    let sent = Arc::clone(&lock(ledger).sent);
+    let recovery = if seed.is_multiple_of(3) {
+        recover_both_ways_knowing(seed, disk, &sent)?
+    } else {
+        recover_knowing(seed, disk, &sent)?
+    };
     if let Some(damage) = recovery.opened.recovered.damage.first() {
         return Err(format!("damage without damage: {damage}"));
     }
@@ -602,7 +648,8 @@ impl Workload {
     pub(crate) fn draw(seed: u64) -> Workload {
         let mut rng = Rng::new(seed ^ 0x5107_ed0f);
         let cores = 1 + rng.index(3);
-        let contents: Vec<Bytes> = (0..4 + rng.index(12)).map(|_| content(&mut rng)).collect();
+        let contents: Vec<ToSend> =
+            (0..4 + rng.index(12)).map(|_| ToSend::new("", content(&mut rng))).collect();
         let requests = (0..2 + rng.index(6))
             .map(|_| {
                 let files = match rng.below(8) {
@@ -612,7 +659,7 @@ impl Workload {
                 };
                 let files = (0..files).map(|_| {
                     let which = rng.index(contents.len());
-                    ToSend { name: format!("file-{}.bin", rng.below(4)), content: contents[which].clone() }
+                    ToSend { name: format!("file-{}.bin", rng.below(4)), ..contents[which].clone() }
                 });
                 let request = Request {
                     files: files.collect(),

@@ -4,9 +4,10 @@
 //! between [`Content::put_sector`] and [`Content::trim`].
 
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::rng::Rng;
+use crate::base::digest::{Digest, Hasher};
 
 /// Bytes of a page, the unit of sharing and of allocation.
 pub(super) const PAGE: usize = 4096;
@@ -17,7 +18,31 @@ pub(super) const PAGE_SECTORS: usize = PAGE / SECTOR;
 
 type PageBytes = [u8; PAGE];
 
-static ZEROS: LazyLock<Arc<PageBytes>> = LazyLock::new(|| Arc::new([0; PAGE]));
+/// The bytes of a page, and their digest once somebody has asked for it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    bytes: PageBytes,
+    digest: OnceLock<Digest>,
+}
+
+impl Kept {
+    fn new(bytes: PageBytes) -> Arc<Kept> {
+        Arc::new(Kept { bytes, digest: OnceLock::new() })
+    }
+
+    fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| Digest::of(&self.bytes))
+    }
+}
+
+impl Clone for Kept {
+    /// For who will change it: without the digest.
+    fn clone(&self) -> Kept {
+        Kept { bytes: self.bytes, digest: OnceLock::new() }
+    }
+}
+
+static ZEROS: LazyLock<Arc<Kept>> = LazyLock::new(|| Kept::new([0; PAGE]));
 
 /// One page of a file.
 #[derive(Clone, Debug)]
@@ -25,14 +50,14 @@ pub(super) enum Page {
     /// Nothing allocated; reads as zeros.
     Hole,
     /// Allocated and written to, or allocated and full of what was there.
-    Data(Arc<PageBytes>),
+    Data(Arc<Kept>),
 }
 
 impl Page {
     fn bytes(&self) -> &PageBytes {
         match self {
-            Page::Hole => &ZEROS,
-            Page::Data(bytes) => bytes,
+            Page::Hole => &ZEROS.bytes,
+            Page::Data(kept) => &kept.bytes,
         }
     }
 
@@ -41,8 +66,19 @@ impl Page {
             *self = Page::Data(Arc::clone(&ZEROS));
         }
         match self {
-            Page::Data(bytes) => Arc::make_mut(bytes),
+            Page::Data(kept) => {
+                let kept = Arc::make_mut(kept);
+                kept.digest.take();
+                &mut kept.bytes
+            }
             Page::Hole => unreachable!("replaced above"),
+        }
+    }
+
+    fn digest(&self) -> &Digest {
+        match self {
+            Page::Hole => ZEROS.digest(),
+            Page::Data(kept) => kept.digest(),
         }
     }
 
@@ -110,6 +146,12 @@ impl Content {
         self.trim();
     }
 
+    /// Lets length and bytes count in a hash. What a page holds is hashed once, however many files and disks share it.
+    pub(super) fn hash(&self, hasher: &mut Hasher) {
+        hasher.update(&self.len.to_le_bytes());
+        self.pages.iter().for_each(|page| hasher.update(&page.digest().0));
+    }
+
     /// Copies out what lies at `offset`; less than asked for at the end.
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) -> usize {
         let available = index(self.len.saturating_sub(offset));
@@ -137,8 +179,8 @@ impl Content {
             let piece = &data[done..done + n];
             let page = &mut pages[at / PAGE];
             match <&PageBytes>::try_from(piece) {
-                Ok(whole) if whole == &**ZEROS => *page = Page::Data(Arc::clone(&ZEROS)),
-                Ok(whole) => *page = Page::Data(Arc::new(*whole)),
+                Ok(whole) if *whole == ZEROS.bytes => *page = Page::Data(Arc::clone(&ZEROS)),
+                Ok(whole) => *page = Page::Data(Kept::new(*whole)),
                 Err(_) => page.bytes_mut()[within..within + n].copy_from_slice(piece),
             }
             done += n;
@@ -179,7 +221,7 @@ impl Content {
             Arc::make_mut(&mut self.pages).resize(needed, Page::Hole);
         }
         let tail = index(self.len) % PAGE;
-        if tail > 0 && self.pages[needed - 1].bytes()[tail..] != ZEROS[tail..] {
+        if tail > 0 && self.pages[needed - 1].bytes()[tail..] != ZEROS.bytes[tail..] {
             Arc::make_mut(&mut self.pages)[needed - 1].bytes_mut()[tail..].fill(0);
         }
     }

@@ -40,6 +40,7 @@ use super::rng::Rng;
 use super::trace::{Phase, What};
 use super::volume::Volume;
 use super::world::{World, world};
+use crate::base::digest::Digest;
 use crate::runtime::disk::{Entry, Open, Space};
 
 pub use handle::SimFile;
@@ -254,6 +255,20 @@ impl SimDisk {
     pub fn kill(&self, seed: u64) -> SimDisk {
         let volume = self.with(|volume| volume.after_kill(&mut Rng::new(seed)));
         SimDisk::from_volume(volume, self.latency())
+    }
+
+    /// This disk as it is now, with what is in flight; each of the two goes on by itself. From inside of a run, to
+    /// draw cuts of this moment later.
+    #[must_use]
+    pub fn snapshot(&self) -> SimDisk {
+        SimDisk::from_volume(self.with(|volume| volume.clone()), self.latency())
+    }
+
+    /// Tells apart what next processes would find: the same for two disks only if all names, lengths and bytes that
+    /// reads see are the same.
+    #[must_use]
+    pub fn image(&self) -> Digest {
+        self.with(|volume| volume.image())
     }
 
     /// From now on operations fail as planned, counted from here.

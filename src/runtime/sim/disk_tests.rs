@@ -1,6 +1,6 @@
 //! The model held to its promises. Each test that draws cuts also shows that the loss it speaks of does happen.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
@@ -418,4 +418,41 @@ fn a_cut_of_a_megabyte_is_cheap() {
     // Some 20 us each; the bound leaves room for a busy machine.
     let each = began.elapsed() / 200;
     assert!(each < Duration::from_millis(5), "{each:?}");
+}
+
+#[test]
+fn what_is_watched_at_an_event_is_what_a_cut_there_leaves_and_images_differ_as_contents_do() {
+    let work = async |disk: SimDisk| {
+        let file = disk.open("f", NEW).await.unwrap();
+        write(&file, 0, &[1; 5_000]).await.unwrap();
+        file.sync_data().await.unwrap();
+        write(&file, 700, &[2; 2_000]).await.unwrap();
+        disk.sync_dir("").await.unwrap();
+        file.set_len(3_000).await.unwrap();
+        write(&file, 2_500, &[3; 1_000]).await.unwrap();
+    };
+    let disk = SimDisk::new();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let watch = {
+        let (disk, seen) = (disk.clone(), Rc::clone(&seen));
+        move |_| seen.borrow_mut().push(disk.snapshot())
+    };
+    Sim::new(3, 1).watch_events(watch).run(|| work(disk.clone())).done();
+    let seen = seen.take();
+    let (mut images, mut contents) = (BTreeSet::new(), BTreeSet::new());
+    for (event, moment) in (1..).zip(&seen) {
+        let cut = SimDisk::new();
+        let end = Sim::new(3, 1).stop_at_event(event).run(|| work(cut.clone()));
+        assert_eq!(end, Outcome::Cut);
+        for draw in 0..20 {
+            let (watched, stopped) = (moment.power_cut(draw), cut.power_cut(draw));
+            let found = stopped.contents("f").ok();
+            assert_eq!(watched.contents("f").ok(), found, "event {event}, draw {draw}");
+            assert_eq!(watched.image(), stopped.image(), "event {event}, draw {draw}");
+            images.insert(watched.image());
+            contents.insert(found);
+        }
+    }
+    assert_eq!(seen.len(), 21, "seven operations of three phases");
+    assert!(images.len() == contents.len() && images.len() > 10, "{} of {}", images.len(), contents.len());
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::trace::What;
-use super::world::{Died, Entered, Spawned, World};
+use super::world::{Died, Entered, Spawned, Watch, World};
 use crate::runtime::core::CoreId;
 
 /// Steps after which a run counts as a livelock, unless told otherwise.
@@ -69,6 +69,7 @@ pub struct Sim {
     stall_ns_max: u64,
     wall_jump_one_in: u64,
     first: Vec<Spawned>,
+    watch: Option<Watch>,
     report: Report,
 }
 
@@ -87,6 +88,7 @@ impl Sim {
             stall_ns_max: 0,
             wall_jump_one_in: 0,
             first: Vec::new(),
+            watch: None,
             report: Report::default(),
         }
     }
@@ -126,6 +128,14 @@ impl Sim {
         self
     }
 
+    /// Shows the next run's disk events to `watch`, each just before the phase takes effect: what a disk is then, and
+    /// what was answered by then, is what a cut at that event would leave. One run shows as many moments as are wanted.
+    #[must_use]
+    pub fn watch_events(mut self, watch: impl FnMut(u64) + 'static) -> Sim {
+        self.watch = Some(Box::new(watch));
+        self
+    }
+
     /// Adds a task that the next run starts on `core` beside its main future.
     pub fn on_core(&mut self, core: CoreId, task: impl Future<Output = ()> + 'static) {
         assert!(core.0 < self.cores, "core {} of {}", core.0, self.cores);
@@ -143,6 +153,7 @@ impl Sim {
     /// panic of a task goes on to the caller, after seed and trace were printed.
     pub fn run<F: Future>(&mut self, main: impl FnOnce() -> F) -> Outcome<F::Output> {
         let world = Rc::new(World::new(self.seed, self.cores, self.stop_at_event, self.wall_jump_one_in));
+        *world.watch.borrow_mut() = self.watch.take();
         let entered = Entered::new(Rc::clone(&world));
         let mut run = Run {
             ready: Arc::new(Ready { cores: Mutex::new(vec![Vec::new(); self.cores]) }),
@@ -159,6 +170,7 @@ impl Sim {
         }));
         world.running.set(false);
         let teardown = run.drop_tasks();
+        drop(world.watch.take());
         self.report = Report {
             steps: world.steps.get(),
             events: world.events.get(),

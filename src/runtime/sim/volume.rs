@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use super::content::PAGE;
+use super::content::{PAGE, index};
 use super::faults::Faults;
 use super::file::FileNode;
 use super::rng::Rng;
@@ -26,10 +26,28 @@ enum Kind {
     File(FileNode),
 }
 
+type Names = BTreeMap<String, Ino>;
+
+/// The names of a directory. Shared while they are the same, so that hundreds of directories cost a cut little.
 #[derive(Clone, Default)]
 struct Dir {
-    live: BTreeMap<String, Ino>,
-    durable: BTreeMap<String, Ino>,
+    live: Arc<Names>,
+    durable: Arc<Names>,
+}
+
+impl Dir {
+    fn live_mut(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.live)
+    }
+
+    fn durable_mut(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.durable)
+    }
+
+    /// Whether a power cut would find the names that there are.
+    fn is_settled(&self) -> bool {
+        Arc::ptr_eq(&self.live, &self.durable) || self.live == self.durable
+    }
 }
 
 #[derive(Clone)]
@@ -41,6 +59,39 @@ struct Node {
     linked: bool,
     /// Where the durable tree names it.
     durable_at: Option<(Ino, String)>,
+}
+
+/// All nodes, at their numbers, which are never used again. Each is shared with the copies of its volume until it
+/// changes.
+#[derive(Clone)]
+struct Nodes(Vec<Option<Arc<Node>>>);
+
+impl Nodes {
+    fn get(&self, ino: Ino) -> Option<&Node> {
+        self.0.get(index(ino))?.as_deref()
+    }
+
+    fn get_mut(&mut self, ino: Ino) -> Option<&mut Node> {
+        self.0.get_mut(index(ino))?.as_mut().map(Arc::make_mut)
+    }
+
+    fn add(&mut self, node: Node) -> Ino {
+        self.0.push(Some(Arc::new(node)));
+        self.0.len() as Ino - 1
+    }
+
+    /// In the order of their numbers.
+    fn iter_mut(&mut self) -> impl Iterator<Item = (Ino, &mut Arc<Node>)> {
+        (0..).zip(&mut self.0).filter_map(|(ino, node)| Some((ino, node.as_mut()?)))
+    }
+}
+
+impl std::ops::Index<Ino> for Nodes {
+    type Output = Node;
+
+    fn index(&self, ino: Ino) -> &Node {
+        self.get(ino).expect("nodes with a name or a handle are kept")
+    }
 }
 
 #[derive(Clone)]
@@ -71,10 +122,10 @@ struct InFlight {
 /// A volume.
 #[derive(Clone)]
 pub(super) struct Volume {
-    nodes: BTreeMap<Ino, Node>,
+    nodes: Nodes,
     names_pending: Vec<NameChange>,
     in_flight: BTreeMap<u64, InFlight>,
-    /// Numbers of inodes, operations and completions.
+    /// Numbers of operations and completions.
     count: u64,
     used_pages: u64,
     used_inodes: u64,
@@ -92,10 +143,10 @@ impl Volume {
     pub(super) fn new() -> Volume {
         let root = Node { kind: Kind::Dir(Dir::default()), open: 0, linked: true, durable_at: None };
         Volume {
-            nodes: BTreeMap::from([(ROOT, root)]),
+            nodes: Nodes(vec![Some(Arc::new(root))]),
             names_pending: Vec::new(),
             in_flight: BTreeMap::new(),
-            count: ROOT,
+            count: 0,
             used_pages: 0,
             used_inodes: 1,
             capacity_pages: 1 << 40,
@@ -119,7 +170,7 @@ impl Volume {
     // Names.
 
     fn dir(&self, ino: Ino) -> io::Result<&Dir> {
-        match self.nodes.get(&ino).map(|node| &node.kind) {
+        match self.nodes.get(ino).map(|node| &node.kind) {
             Some(Kind::Dir(dir)) => Ok(dir),
             Some(Kind::File(_)) => Err(errno(libc::ENOTDIR)),
             None => Err(errno(libc::ENOENT)),
@@ -127,21 +178,21 @@ impl Volume {
     }
 
     fn dir_mut(&mut self, ino: Ino) -> &mut Dir {
-        match self.nodes.get_mut(&ino).map(|node| &mut node.kind) {
+        match self.nodes.get_mut(ino).map(|node| &mut node.kind) {
             Some(Kind::Dir(dir)) => dir,
             _ => unreachable!("callers have looked it up as a directory"),
         }
     }
 
     fn file(&self, ino: Ino) -> &FileNode {
-        match self.nodes.get(&ino).map(|node| &node.kind) {
+        match self.nodes.get(ino).map(|node| &node.kind) {
             Some(Kind::File(file)) => file,
             _ => unreachable!("a handle or a lookup has shown that this is a file"),
         }
     }
 
     fn file_mut(&mut self, ino: Ino) -> &mut FileNode {
-        match self.nodes.get_mut(&ino).map(|node| &mut node.kind) {
+        match self.nodes.get_mut(ino).map(|node| &mut node.kind) {
             Some(Kind::File(file)) => file,
             _ => unreachable!("a handle or a lookup has shown that this is a file"),
         }
@@ -168,7 +219,7 @@ impl Volume {
 
     fn file_at(&self, path: &str) -> io::Result<Ino> {
         let ino = self.lookup(path)?;
-        match self.nodes[&ino].kind {
+        match self.nodes[ino].kind {
             Kind::File(_) => Ok(ino),
             Kind::Dir(_) => Err(errno(libc::EISDIR)),
         }
@@ -182,10 +233,9 @@ impl Volume {
         if self.used_inodes >= self.inodes_max {
             return Err(errno(libc::ENOSPC));
         }
-        let ino = self.next();
         self.used_inodes += 1;
-        self.nodes.insert(ino, Node { kind, open: 0, linked: true, durable_at: None });
-        self.dir_mut(dir).live.insert(name.to_owned(), ino);
+        let ino = self.nodes.add(Node { kind, open: 0, linked: true, durable_at: None });
+        self.dir_mut(dir).live_mut().insert(name.to_owned(), ino);
         let what = NameWhat::Link { name: name.to_owned() };
         self.names_pending.push(NameChange { op, completed: None, dir, ino, what });
         Ok(ino)
@@ -203,7 +253,7 @@ impl Volume {
     }
 
     fn node_mut(&mut self, ino: Ino) -> &mut Node {
-        self.nodes.get_mut(&ino).expect("nodes with a name or a handle are kept")
+        self.nodes.get_mut(ino).expect("nodes with a name or a handle are kept")
     }
 
     /// A handle is gone.
@@ -214,7 +264,7 @@ impl Volume {
 
     /// Gives room back when neither a name nor a handle holds it.
     fn release_if_unused(&mut self, ino: Ino) {
-        let node = &self.nodes[&ino];
+        let node = &self.nodes[ino];
         if !node.linked && node.open == 0 {
             self.used_inodes -= 1;
             if let Kind::File(file) = &node.kind {
@@ -229,7 +279,7 @@ impl Volume {
     }
 
     fn entry(&self, name: &str, ino: Ino) -> Entry {
-        match &self.nodes[&ino].kind {
+        match &self.nodes[ino].kind {
             Kind::Dir(_) => Entry { name: name.to_owned(), is_dir: true, len: 0 },
             Kind::File(file) => Entry { name: name.to_owned(), is_dir: false, len: file.live.len() },
         }
@@ -245,7 +295,7 @@ impl Volume {
     pub(super) fn remove(&mut self, op: u64, path: &str) -> io::Result<()> {
         let ino = self.file_at(path)?;
         let (dir, name) = self.parent(path)?;
-        self.dir_mut(dir).live.remove(name);
+        self.dir_mut(dir).live_mut().remove(name);
         let what = NameWhat::Unlink { name: name.to_owned() };
         self.names_pending.push(NameChange { op, completed: None, dir, ino, what });
         self.node_mut(ino).linked = false;
@@ -263,8 +313,8 @@ impl Volume {
             Err(error) => return Err(error),
         };
         let ((from_dir, from), (dir, to)) = (self.parent(from)?, self.parent(to)?);
-        self.dir_mut(from_dir).live.remove(from);
-        self.dir_mut(dir).live.insert(to.to_owned(), ino);
+        self.dir_mut(from_dir).live_mut().remove(from);
+        self.dir_mut(dir).live_mut().insert(to.to_owned(), ino);
         let what = NameWhat::Rename { from_dir, to: to.to_owned() };
         self.names_pending.push(NameChange { op, completed: None, dir, ino, what });
         if let Some(replaced) = replaced {
@@ -314,11 +364,11 @@ impl Volume {
             NameWhat::Rename { to, .. } => Some(to),
         };
         if let Some((had_dir, had_name)) = had {
-            self.dir_mut(had_dir).durable.remove(&had_name);
+            self.dir_mut(had_dir).durable_mut().remove(&had_name);
             self.node_mut(ino).durable_at = None;
         }
         if let Some(name) = name {
-            if let Some(replaced) = self.dir_mut(dir).durable.insert(name.clone(), ino) {
+            if let Some(replaced) = self.dir_mut(dir).durable_mut().insert(name.clone(), ino) {
                 self.node_mut(replaced).durable_at = None;
             }
             self.node_mut(ino).durable_at = Some((dir, name.clone()));

@@ -36,6 +36,9 @@ pub struct Died {
     pub why: String,
 }
 
+/// Told the number of each disk event, just before the phase takes effect.
+pub(super) type Watch = Box<dyn FnMut(u64)>;
+
 /// A task as it was spawned, on its way to the scheduler.
 pub(super) struct Spawned {
     pub(super) core: CoreId,
@@ -50,6 +53,7 @@ pub(super) struct World {
     pub(super) steps: Cell<u64>,
     pub(super) events: Cell<u64>,
     pub(super) stop_at_event: Option<u64>,
+    pub(super) watch: RefCell<Option<Watch>>,
     pub(super) wall_jump_one_in: u64,
     /// False once the run has ended and its tasks are being dropped.
     pub(super) running: Cell<bool>,
@@ -80,6 +84,7 @@ impl World {
             steps: Cell::new(0),
             events: Cell::new(0),
             stop_at_event,
+            watch: RefCell::new(None),
             wall_jump_one_in,
             running: Cell::new(true),
             cut: Cell::new(false),
@@ -109,6 +114,9 @@ impl World {
     pub(super) async fn event(&self, op: Op, phase: Phase, path: &Arc<str>, offset: u64, len: u64) {
         self.events.set(self.events.get() + 1);
         self.record(What::Disk { op, phase, path: Arc::clone(path), offset, len });
+        if let Some(watch) = &mut *self.watch.borrow_mut() {
+            watch(self.events.get());
+        }
         if self.stop_at_event == Some(self.events.get()) {
             self.cut.set(true);
         }

@@ -1,6 +1,6 @@
 //! What a kill or a power cut leaves of a volume, drawn from the seed. The volume itself stays as it is.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{InFlight, Ino, Kind, NameWhat, ROOT, Volume};
 use crate::runtime::sim::content::{SECTOR, index};
@@ -31,7 +31,15 @@ impl Volume {
             }
         }
         let now = volume.next();
-        for node in volume.nodes.values_mut() {
+        for (_, node) in volume.nodes.iter_mut() {
+            let settled = match &node.kind {
+                Kind::Dir(_) => true,
+                Kind::File(file) => file.is_settled(),
+            };
+            if node.open == 0 && settled {
+                continue;
+            }
+            let node = Arc::make_mut(node);
             node.open = 0;
             if let Kind::File(file) = &mut node.kind {
                 file.orphan(now);
@@ -60,10 +68,15 @@ impl Volume {
                 volume.name_durably(&change);
             }
         }
-        for (ino, node) in &mut volume.nodes {
-            node.linked = node.durable_at.is_some() || *ino == ROOT;
+        for (ino, node) in volume.nodes.iter_mut() {
+            let linked = node.durable_at.is_some() || ino == ROOT;
+            if node.linked == linked && matches!(&node.kind, Kind::Dir(dir) if dir.is_settled()) {
+                continue;
+            }
+            let node = Arc::make_mut(node);
+            node.linked = linked;
             match &mut node.kind {
-                Kind::Dir(dir) => dir.live = dir.durable.clone(),
+                Kind::Dir(dir) => dir.live = Arc::clone(&dir.durable),
                 Kind::File(file) if !file.is_settled() => {
                     *file = FileNode::settled(file.after_power_cut(rng, mood));
                 }
@@ -76,24 +89,36 @@ impl Volume {
 
     /// Drops nodes that no name leads to, now or after a power cut, and counts anew.
     fn forget_unreachable(&mut self) {
-        let mut reached: BTreeSet<Ino> = self.names_pending.iter().flat_map(|c| [c.ino, c.dir]).collect();
-        reached.extend(self.names_pending.iter().filter_map(|change| match &change.what {
-            NameWhat::Rename { from_dir, .. } => Some(*from_dir),
-            NameWhat::Link { .. } | NameWhat::Unlink { .. } => None,
-        }));
-        reached.insert(ROOT);
-        let mut queue: Vec<Ino> = reached.iter().copied().collect();
-        while let Some(ino) = queue.pop() {
-            if let Kind::Dir(dir) = &self.nodes[&ino].kind {
-                queue.extend(
-                    dir.live.values().chain(dir.durable.values()).filter(|ino| reached.insert(**ino)),
-                );
+        // A flag for each number given out: a set would cost more than all the rest of a cut.
+        let mut reached = vec![false; self.nodes.0.len()];
+        let mut queue = vec![ROOT];
+        reached[index(ROOT)] = true;
+        let mut reach = |queue: &mut Vec<Ino>, ino: Ino| {
+            if !std::mem::replace(&mut reached[index(ino)], true) {
+                queue.push(ino);
+            }
+        };
+        for change in &self.names_pending {
+            reach(&mut queue, change.ino);
+            reach(&mut queue, change.dir);
+            if let NameWhat::Rename { from_dir, .. } = &change.what {
+                reach(&mut queue, *from_dir);
             }
         }
-        self.nodes.retain(|ino, _| reached.contains(ino));
+        while let Some(ino) = queue.pop() {
+            if let Kind::Dir(dir) = &self.nodes[ino].kind {
+                dir.live.values().for_each(|ino| reach(&mut queue, *ino));
+                if !Arc::ptr_eq(&dir.live, &dir.durable) {
+                    dir.durable.values().for_each(|ino| reach(&mut queue, *ino));
+                }
+            }
+        }
+        for (node, _) in self.nodes.0.iter_mut().zip(reached).filter(|(_, reached)| !reached) {
+            *node = None;
+        }
         self.used_inodes = 0;
         self.used_pages = 0;
-        for node in self.nodes.values().filter(|node| node.linked) {
+        for node in self.nodes.0.iter().flatten().filter(|node| node.linked) {
             self.used_inodes += 1;
             if let Kind::File(file) = &node.kind {
                 self.used_pages += file.live.allocated_pages();

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Kind, ROOT, Volume};
+use super::{Ino, Kind, ROOT, Volume};
+use crate::base::digest::{Digest, Hasher};
 use crate::runtime::sim::content::{Content, index};
 use crate::runtime::sim::file::FileNode;
 
@@ -47,7 +48,7 @@ impl Volume {
         let mut found = Vec::new();
         let mut queue = vec![(String::new(), ROOT)];
         while let Some((prefix, ino)) = queue.pop() {
-            match &self.nodes[&ino].kind {
+            match &self.nodes[ino].kind {
                 Kind::File(file) => found.push((prefix, file.live.len())),
                 Kind::Dir(dir) => queue.extend(dir.live.iter().map(|(name, ino)| {
                     (if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") }, *ino)
@@ -56,6 +57,31 @@ impl Volume {
         }
         found.sort();
         found
+    }
+
+    /// What tells apart the trees that a next process would read: names, lengths and bytes. A hole is zeros.
+    pub(in crate::runtime::sim) fn image(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        self.hash_below(ROOT, &mut hasher);
+        hasher.finish()
+    }
+
+    fn hash_below(&self, dir: Ino, hasher: &mut Hasher) {
+        let Kind::Dir(dir) = &self.nodes[dir].kind else {
+            unreachable!("callers know that it is a directory")
+        };
+        hasher.update(&dir.live.len().to_le_bytes());
+        for (name, ino) in &*dir.live {
+            hasher.update(&name.len().to_le_bytes());
+            hasher.update(name.as_bytes());
+            match &self.nodes[*ino].kind {
+                Kind::Dir(_) => {
+                    hasher.update(b"directory");
+                    self.hash_below(*ino, hasher);
+                }
+                Kind::File(file) => file.live.hash(hasher),
+            }
+        }
     }
 
     /// Changes a file's bytes on the medium.
