@@ -199,7 +199,7 @@ impl Run {
 
 /// The log's bytes as of its metrics, of those that live.
 fn space(reader: &mut Connection, daemon: &Daemon, shared: &Shared) -> Result<f64> {
-    let log = metric(reader, daemon, "rhinobox_log_bytes")?
+    let log: f64 = metric(reader, daemon, "rhinobox_log_bytes")?
         .ok_or("the daemon does not say how large its log is")?;
     Ok(log / shared.live_bytes()? as f64)
 }
@@ -296,7 +296,7 @@ fn watch(daemon: &Daemon, shared: &Shared, reader: &mut Connection, time: Durati
         spaces.push_back(space(reader, daemon, shared)?);
     }
     let after = Snapshot::take(daemon)?;
-    let mut counter = |name| metric(reader, daemon, name).map(Option::unwrap_or_default);
+    let mut counter = |name| metric::<f64>(reader, daemon, name).map(Option::unwrap_or_default);
     let copied = counter("rhinobox_compaction_copied_bytes_total")?;
     let freed = counter("rhinobox_compaction_freed_bytes_total")?;
     let space = spaces.back().copied().unwrap_or_default();

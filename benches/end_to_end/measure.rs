@@ -299,14 +299,18 @@ fn verify(connection: &mut Connection, load: &Load, reader: &mut Connection, dae
 
 /// `rhinobox_index_bytes`, if the daemon's metrics have it.
 fn reported_index_bytes(reader: &mut Connection, daemon: &Daemon) -> Result<Option<u64>> {
-    Ok(metric(reader, daemon, "rhinobox_index_bytes")?.map(|bytes| bytes as u64))
+    metric(reader, daemon, "rhinobox_index_bytes")
 }
 
 /// A figure of the daemon's metrics, if they have it.
 ///
 /// # Errors
 /// If they cannot be read.
-pub(crate) fn metric(reader: &mut Connection, daemon: &Daemon, name: &str) -> Result<Option<f64>> {
+pub(crate) fn metric<T: std::str::FromStr>(
+    reader: &mut Connection,
+    daemon: &Daemon,
+    name: &str,
+) -> Result<Option<T>> {
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address);
     let answer = reader.ask(request.as_bytes(), Keep::Bytes)?;
     let text = String::from_utf8_lossy(&answer.body);
