@@ -199,7 +199,7 @@ impl Run {
 
 /// The log's bytes as of its metrics, of those that live.
 fn space(reader: &mut Connection, daemon: &Daemon, shared: &Shared) -> Result<f64> {
-    let log: f64 = metric(reader, daemon, "rhinobox_log_bytes")?
+    let log: f64 = metric(reader, daemon, "rhinobox_segment_bytes")?
         .ok_or("the daemon does not say how large its log is")?;
     Ok(log / shared.live_bytes()? as f64)
 }

@@ -322,7 +322,7 @@ fn render_store(page: &mut Page, store: &Store) {
     page.gauge("rhinobox_names", "Names stored.", usage.names);
     page.gauge("rhinobox_index_bytes", "Memory of the index.", usage.memory_bytes as u64);
     page.gauge("rhinobox_segments", "Segments of the log.", store.segment_count() as u64);
-    page.gauge("rhinobox_log_bytes", "Bytes written in them.", store.log_bytes());
+    page.gauge("rhinobox_segment_bytes", "Bytes written in them.", store.log_bytes());
     let (compaction, scrub, checkpoint) = (&store.compaction, &store.scrub, &store.checkpoint);
     for (name, help, count) in [
         ("rhinobox_compacted_segments_total", "Segments removed by compaction.", &compaction.segments),
@@ -335,6 +335,11 @@ fn render_store(page: &mut Page, store: &Store) {
     ] {
         page.counter(name, help, count.load(Ordering::Relaxed));
     }
+    page.counter(
+        "rhinobox_reused_segments_total",
+        "Files of removed segments that became segments again.",
+        store.reused_segments(),
+    );
     let bytes = checkpoint.bytes.load(Ordering::Relaxed);
     page.gauge("rhinobox_checkpoint_bytes", "Bytes of the last checkpoint made.", bytes);
     page.gauge(

@@ -157,7 +157,10 @@ async fn prepare(store: &Store, pool: &Pool, zeros: &Zeros) -> io::Result<Prepar
     let (path, unfinished) = (segment::path(id), segment::unfinished_path(id));
     while let Some(spare) = store.spares.take() {
         match reuse(store, pool, &segment::unfinished_path(spare), &path, size).await {
-            Ok(file) => return Ok(Prepared { id, file, size }),
+            Ok(file) => {
+                store.spares.note_used();
+                return Ok(Prepared { id, file, size });
+            }
             // It may be of another size, if it was cut by an earlier start; or the disk fails, which the next write says.
             Err(_) => {
                 for path in [segment::unfinished_path(spare), path.clone()] {

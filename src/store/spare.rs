@@ -8,6 +8,7 @@
 //! the volume is full.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Store;
@@ -20,12 +21,18 @@ use crate::limits::SPARE_SEGMENTS_MAX;
 #[derive(Default)]
 pub(super) struct Spares {
     waiting: Mutex<Vec<SegmentId>>,
+    used: AtomicU64,
 }
 
 impl Spares {
     /// One to be used; the caller removes it if it is of no use.
     pub(super) fn take(&self) -> Option<SegmentId> {
         self.lock().pop()
+    }
+
+    /// One has become a segment.
+    pub(super) fn note_used(&self) {
+        self.used.fetch_add(1, Ordering::Relaxed);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SegmentId>> {
@@ -57,6 +64,12 @@ impl Store {
             }
             Err(_) => self.disk.remove(&path).await,
         }
+    }
+
+    /// Files of retired segments that became segments again.
+    #[must_use]
+    pub fn reused_segments(&self) -> u64 {
+        self.spares.used.load(Ordering::Relaxed)
     }
 
     /// Gives the room of spares back: all of it, or what a full volume needs.

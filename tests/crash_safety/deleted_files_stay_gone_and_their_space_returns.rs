@@ -223,6 +223,7 @@ fn the_space_of_what_is_deleted_returns() {
             }
             clock::sleep(Duration::from_secs(30)).await;
             machine.stop().await;
+            assert!(machine.store.reused_segments() > 5, "files of retired segments are used again");
             let live = kept.len() as u64 * 4_400;
             let used = log_bytes(&disk);
             assert!(stored_bytes > 8 * SEGMENT_BYTES);

@@ -256,7 +256,11 @@ impl Compactor {
                 return survey_ns;
             }
             match self.compact(&candidate.segment).await {
-                Ok(true) => survey.used = survey.used.saturating_sub(candidate.gain()),
+                Ok(true) => {
+                    survey.used = survey.used.saturating_sub(candidate.gain());
+                    // Those emptied before it: each takes a segment's room until it is retired.
+                    self.free_passed().await;
+                }
                 Ok(false) => {}
                 Err(Stop) => {
                     done = false;
