@@ -108,7 +108,7 @@ fn fault(payload: &[u8], put: &PutBody, crc: u32) -> Option<&'static str> {
 }
 
 /// What stands behind the end of a segment that nobody has ended: a batch that was being written when the
-/// machine stopped. Nobody was told that it is stored.
+/// machine stopped, of which nobody was told that it is stored; or, of a file that is used again, what it held before.
 async fn tail(window: &mut Window<'_>, found: &Found, scanned: &Scanned) -> io::Result<Option<String>> {
     let file_len = found.file.len().await?;
     let mut last_written = None;
@@ -127,7 +127,7 @@ async fn tail(window: &mut Window<'_>, found: &Found, scanned: &Scanned) -> io::
     Ok(match (last_written, &scanned.tail) {
         (Some(last), Some(why)) => Some(format!("{} bytes behind byte {end}: {why}", last + 1 - end)),
         (Some(last), None) => Some(format!(
-            "{} bytes behind byte {end} are no whole batch and were never acknowledged",
+            "{} bytes behind byte {end} are no whole batch: a write that was cut, or what the file held before",
             last + 1 - end
         )),
         (None, why) => why.clone(),
