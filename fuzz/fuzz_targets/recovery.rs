@@ -127,6 +127,7 @@ fn open(disk: &SimDisk) -> Result<(View, StoreId), OpenError> {
         segment_bytes: Some(192 * 1024),
         inline_bytes_max: 6 * 1024,
         checkpoint: CheckpointPace::default(),
+        compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
     };
     Sim::new(3, 1)
         .run(|| async move {
