@@ -82,14 +82,14 @@ pub const SPACE_PERCENT_FULL_RATE: u64 = 124;
 pub const COMPACTION_ROUND_SHARE: usize = 32;
 /// ... and at least these.
 pub const COMPACTION_ROUND_MIN: usize = 4;
-/// The slowest that work in the background is made, bytes a second: a stop waits for its next step.
-pub const PACE_BYTES_PER_S_MIN: u64 = MIB as u64;
+/// How often work in the background that waits for its rate looks whether it is told to stop.
+pub const PACE_TICK_MS: u64 = 100;
 /// Work in the background makes up for this much of what it slept too long.
 pub const PACE_SLACK_NS: u64 = 5_000_000;
 /// A segment of which this much is dead, at least, is worth copying the rest.
 pub const COMPACTION_GAIN_PERCENT: u64 = 10;
 /// Bytes a second that compaction reads and writes, at most, unless the operator says otherwise: a part of what the
-/// slowest NVMe drives do, and enough while some 3,000 files of 10 KB are stored a second and as many deleted.
+/// slowest NVMe drives do.
 pub const COMPACTION_BYTES_PER_S: u64 = 192 * MIB as u64;
 /// An append of copies is closed at this; one more record of the greatest kind still fits it.
 pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;

@@ -37,6 +37,11 @@ impl Backlog {
         self.records.get()
     }
 
+    /// Whether nothing waits and nothing is being written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.get() == 0 && self.begun_ns.get().is_none()
+    }
+
     /// So much of what waits is written as a batch from now on.
     pub(super) fn begin(&self, size: Size, now_ns: u64) {
         self.records.set(self.records.get() - size.records);

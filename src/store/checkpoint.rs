@@ -29,6 +29,7 @@ use super::format::FormatError;
 use super::format::bytes::{Reader, Writer};
 use super::format::checkpoint::{CheckpointSeed, Head, PAGE_HEAD_BYTES, Page, Section};
 use super::index::{PathKey, Place, Removal, encode_all};
+use super::pace::Pace;
 use super::scan::Window;
 use super::segment::Written;
 use crate::base::digest::Digest;
@@ -340,7 +341,7 @@ pub(super) async fn make(
         buffer: Some(pool.take(CHECKPOINT_IO_BYTES)),
         offset: 0,
         pages: 0,
-        bound,
+        pace: bound.map(Pace::new),
         stopping,
     };
     match write_all(store, &mut out, &written).await {
@@ -429,7 +430,7 @@ struct PageWriter<'a> {
     /// Where the buffer goes.
     offset: u64,
     pages: u64,
-    bound: Option<u64>,
+    pace: Option<Pace>,
     stopping: &'a Cell<bool>,
 }
 
@@ -465,21 +466,16 @@ impl PageWriter<'_> {
         if self.stopping.get() {
             return Err(NotMade::Stopping);
         }
-        let begun_ns = clock::now_ns();
         let buffer = self.buffer.take().unwrap_or_else(|| self.pool.take(CHECKPOINT_IO_BYTES));
         let len = buffer.len();
+        if let Some(pace) = &self.pace {
+            pace.spend(len as u64, self.stopping).await;
+        }
         let (result, mut buffer) = self.file.write_all_at(buffer, 0..len, self.offset).await;
         result?;
         buffer.set_len(0);
         self.buffer = Some(buffer);
         self.offset += len as u64;
-        if let Some(bytes_per_s) = self.bound {
-            let due_ns = len as u64 * 1_000_000_000 / bytes_per_s;
-            let took_ns = clock::now_ns() - begun_ns;
-            if due_ns > took_ns {
-                clock::sleep(Duration::from_nanos(due_ns - took_ns)).await;
-            }
-        }
         Ok(())
     }
 }

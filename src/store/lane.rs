@@ -113,6 +113,12 @@ impl Lane {
         self.backlog.is_behind(group_bytes_max(self.store.options.segment_bytes), clock::now_ns())
     }
 
+    /// Whether it has nothing to write, and writes nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
     /// What it counts and times, for whoever reads it.
     #[must_use]
     pub fn stats(&self) -> &Arc<LaneStats> {

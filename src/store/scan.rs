@@ -1,5 +1,5 @@
 //! Reading a segment file from front to back: its header, its batches, what of it is durable, what is damaged,
-//! where it ends. Used by recovery and by the offline tools; changes nothing.
+//! where it ends. Used by recovery, compaction, scrubbing and the offline tools; changes nothing.
 //!
 //! The rules:
 //! - batches whose number is at most `durable_through` (the greatest that any valid header of the lane says,
@@ -7,6 +7,7 @@
 //! - batches above were never known to be flushed: all their payloads are verified, and from the first
 //!   that does not check everything is **tail**: never acknowledged, cut, even if valid batches follow.
 
+use std::cell::Cell;
 use std::io;
 
 use bytes::Bytes;
@@ -341,7 +342,8 @@ pub struct Window<'a> {
     bytes: Bytes,
     start: u64,
     read_bytes: usize,
-    pace: Option<&'a Pace>,
+    /// At what rate it reads, and what ends the waiting.
+    pace: Option<(&'a Pace, &'a Cell<bool>)>,
 }
 
 impl<'a> Window<'a> {
@@ -357,9 +359,14 @@ impl<'a> Window<'a> {
         Window { file, pool, bytes: Bytes::new(), start: 0, read_bytes, pace: None }
     }
 
-    /// As [`Window::new`], reading at a bounded rate.
-    pub(super) fn paced(file: &'a File, pool: &'a Pool, pace: &'a Pace) -> Window<'a> {
-        Window { pace: Some(pace), ..Window::new(file, pool) }
+    /// As [`Window::new`], reading at a bounded rate until `stopping`.
+    pub(super) fn paced(
+        file: &'a File,
+        pool: &'a Pool,
+        pace: &'a Pace,
+        stopping: &'a Cell<bool>,
+    ) -> Window<'a> {
+        Window { pace: Some((pace, stopping)), ..Window::new(file, pool) }
     }
 
     /// The bytes at `offset`: `len` of them, or fewer at the end of the file. They hold the buffer that they stand in.
@@ -373,8 +380,8 @@ impl<'a> Window<'a> {
             let start = align_down(offset, BLOCK_BYTES as u64);
             let span = usize::try_from(end - start).expect("a window is far below 4 GiB");
             let span = span.next_multiple_of(BLOCK_BYTES).max(self.read_bytes);
-            if let Some(pace) = self.pace {
-                pace.spend(span as u64).await;
+            if let Some((pace, stopping)) = self.pace {
+                pace.spend(span as u64, stopping).await;
             }
             // Comes home first, if nobody holds it.
             self.bytes = Bytes::new();

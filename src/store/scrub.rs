@@ -18,6 +18,7 @@ use super::format::Body;
 use super::format::header::Predecessor;
 use super::index::{Content, Location};
 use super::lane::Lane;
+use super::pace::Pace;
 use super::scan::{self, Damage, SegmentHead, Window};
 use super::segment::{self, Segment};
 use super::{Store, blob};
@@ -139,6 +140,7 @@ pub struct Scrubber {
     pool: Pool,
     lane: Rc<Lane>,
     pace: ScrubPace,
+    rate: Pace,
     noted_ns: Cell<u64>,
     stopping: Cell<bool>,
     stopped: Notify,
@@ -153,6 +155,7 @@ impl Scrubber {
             pool: pool.clone(),
             lane: lane.clone(),
             pace,
+            rate: Pace::new(pace.bytes_per_s),
             noted_ns: Cell::new(0),
             stopping: Cell::new(false),
             stopped: Notify::default(),
@@ -335,12 +338,7 @@ impl Scrubber {
     /// Counts bytes, and waits so that they are not read faster than they may be. False if the daemon stops.
     async fn read(&self, bytes: u64) -> bool {
         self.store.scrub.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut rest_ms = bytes * 1_000 / self.pace.bytes_per_s.max(1);
-        while rest_ms > 0 && !self.stopping.get() {
-            let now_ms = rest_ms.min(SCRUB_TICK_MS);
-            clock::sleep(Duration::from_millis(now_ms)).await;
-            rest_ms -= now_ms;
-        }
+        self.rate.spend(bytes, &self.stopping).await;
         !self.stopping.get()
     }
 

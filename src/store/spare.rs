@@ -72,7 +72,7 @@ impl Store {
         self.spares.used.load(Ordering::Relaxed)
     }
 
-    /// Gives the room of spares back: all of it, or what a full volume needs.
+    /// Gives the room of all spares back.
     pub(super) async fn remove_spares(&self) {
         while let Some(spare) = self.spares.take() {
             if let Err(error) = self.disk.remove(&segment::unfinished_path(spare)).await {

@@ -12,9 +12,9 @@ use rhinobox::base::digest::Digest;
 use rhinobox::ingest::FileError;
 use rhinobox::runtime::clock;
 use rhinobox::runtime::core::spawn;
-use rhinobox::runtime::sim::{Outcome, Rng, Sim, SimDisk};
-
+use rhinobox::runtime::sim::{Latency, Outcome, Rng, Sim, SimDisk};
 use rhinobox::store::Room;
+use rhinobox::store::index::Location;
 
 use crate::sim_store::{
     INLINE_BYTES_MAX, Ledger, Machine, Request, SEGMENT_BYTES, ToSend, View, each_seed, recover_both_ways,
@@ -284,4 +284,56 @@ fn on_a_full_disk_deletes_work_and_uploads_go_on_when_they_have_freed_space() {
     let after = recover_both_ways(7, &disk.power_cut(5)).expect("it opens");
     assert!(after.view.problems.is_empty() && after.opened.recovered.damage.is_empty());
     assert!(after.view.files.len() >= 50);
+}
+
+#[test]
+fn a_segment_that_turns_out_to_be_damaged_stays_and_leaves_no_copy_on_its_way() {
+    let bytes = |n: u64| {
+        let mut bytes = vec![0; 4_000];
+        Rng::new(n + 1).fill(&mut bytes);
+        bytes
+    };
+    let digest = |n: u64| Digest::of(&bytes(n));
+    each_seed(10, |seed| {
+        let disk = SimDisk::new();
+        Sim::new(seed, 1)
+            .run(|| async {
+                let (machine, _) = start(&disk, 1, &Ledger::shared()).await.expect("a fresh store opens");
+                for n in 0..150_u64 {
+                    let request = Request::of(vec![ToSend::new(&format!("{n}.bin"), bytes(n))]);
+                    assert!(machine.upload(0, request).await[0].is_ok());
+                }
+                let location = |n| machine.store.index.content(&digest(n)).expect("it is there").location;
+                let place = |n| match location(n) {
+                    Location::Inline { segment, offset, .. } => (segment, offset),
+                    Location::Large { .. } => panic!("it is small"),
+                };
+                // The last file of the first segment rots: what is in front of it is copied before that is found.
+                let (segment, _) = place(0);
+                let of_segment: Vec<u64> = (0..150).filter(|n| place(*n).0 == segment).collect();
+                let bad = *of_segment.last().expect("some");
+                let path = format!("segments/{segment}.seg");
+                disk.flip_bit(&path, u64::from(place(bad).1) + 2_000, 3).expect("it is there");
+                // The longer a write takes, the likelier it is still on its way when the damage is found.
+                disk.set_latency(Latency { write_ns: (1_000_000, 30_000_000), ..Latency::default() });
+                let gone: Vec<u64> = (0..150).filter(|n| n % 3 == 0 && *n != bad).collect();
+                for n in &gone {
+                    assert!(machine.delete(0, digest(*n)).await.expect("nothing is full"));
+                }
+                clock::sleep(Duration::from_secs(30)).await;
+                assert!(disk.files().iter().any(|(file, _)| *file == path), "what holds damage stays");
+                let left: Vec<u64> = (0..150).filter(|n| *n != bad && !gone.contains(n)).collect();
+                let copied = of_segment.iter().filter(|n| left.contains(n) && place(**n).0 != segment);
+                let copied = copied.count();
+                assert!(copied > 5, "{copied} in front of the damage were copied");
+                for n in left {
+                    let read = machine.store.read_inline(&machine.pool, location(n)).await;
+                    assert_eq!(read.expect("it reads")[..], bytes(n)[..]);
+                }
+                machine.stop().await;
+            })
+            .done();
+        let after = recover_both_ways(seed, &disk.power_cut(seed)).expect("it opens");
+        assert_eq!(after.view.problems.len(), 1, "the one that rotted");
+    });
 }

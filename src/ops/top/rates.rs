@@ -3,36 +3,21 @@
 //! Always: a counter that went back was begun anew (the daemon was started again), and counts from there, as Prometheus
 //! has it. No number here is negative, whatever the pages say.
 
-use super::sample::{Sample, StageSample};
-use crate::base::time::Wall;
+use super::sample::{Counters, Sample, StageSample};
 
 /// One interval.
 #[derive(Clone, Debug)]
 pub(super) struct Rates {
-    pub(super) wall: Wall,
     /// How long it was; 0 before the first.
     pub(super) seconds: f64,
     /// What happened in it.
-    pub(super) delta: Delta,
+    pub(super) delta: Counters,
     /// By the numbers of stages, the whole last.
     pub(super) stages: Vec<Stage>,
     /// By the numbers of cores, shares of one processor.
     pub(super) cores: Vec<Load>,
     /// How it stands now.
     pub(super) now: Sample,
-}
-
-/// Growth of counters.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Delta {
-    pub(super) stored_files: f64,
-    pub(super) duplicate_files: f64,
-    pub(super) failed_files: f64,
-    pub(super) stored_bytes: f64,
-    pub(super) saved_bytes: f64,
-    pub(super) answers: f64,
-    pub(super) errors: f64,
-    pub(super) shed: f64,
 }
 
 /// A stage in an interval.
@@ -69,21 +54,20 @@ impl Rates {
     /// Between two pages of one daemon.
     pub(super) fn between(before: &Sample, after: &Sample) -> Rates {
         let seconds = after.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
-        let grown = |count: fn(&Sample) -> f64| grown(count(before), count(after));
+        let grown = |count: fn(&Counters) -> f64| grown(count(&before.counters), count(&after.counters));
         let stages = after.stages.iter().enumerate();
         let cores = after.cores.iter().enumerate();
         Rates {
-            wall: after.wall,
             seconds,
-            delta: Delta {
-                stored_files: grown(|sample| sample.stored_files),
-                duplicate_files: grown(|sample| sample.duplicate_files),
-                failed_files: grown(|sample| sample.failed_files),
-                stored_bytes: grown(|sample| sample.stored_bytes),
-                saved_bytes: grown(|sample| sample.saved_bytes),
-                answers: grown(|sample| sample.answers),
-                errors: grown(|sample| sample.errors),
-                shed: grown(|sample| sample.shed),
+            delta: Counters {
+                stored_files: grown(|of| of.stored_files),
+                duplicate_files: grown(|of| of.duplicate_files),
+                failed_files: grown(|of| of.failed_files),
+                stored_bytes: grown(|of| of.stored_bytes),
+                saved_bytes: grown(|of| of.saved_bytes),
+                answers: grown(|of| of.answers),
+                errors: grown(|of| of.errors),
+                shed: grown(|of| of.shed),
             },
             stages: stages.map(|(number, after)| stage(before.stages.get(number), after)).collect(),
             cores: cores
@@ -192,8 +176,11 @@ mod tests {
 
     #[test]
     fn a_daemon_that_was_started_again_counts_from_its_start() {
-        let before = Sample { stored_files: 100.0, answers: 7.0, ..Sample::default() };
-        let after = Sample { stored_files: 30.0, answers: 9.0, at_ns: 2_000_000_000, ..Sample::default() };
+        let sample = |stored_files, answers, at_ns| {
+            let counters = Counters { stored_files, answers, ..Counters::default() };
+            Sample { counters, at_ns, ..Sample::default() }
+        };
+        let (before, after) = (sample(100.0, 7.0, 0), sample(30.0, 9.0, 2_000_000_000));
         let rates = Rates::between(&before, &after);
         assert_eq!((rates.delta.stored_files, rates.rate(rates.delta.stored_files)), (30.0, 15.0));
         assert_eq!(rates.delta.answers, 2.0);
@@ -205,7 +192,8 @@ mod tests {
     #[test]
     fn before_the_first_interval_nothing_has_a_rate() {
         let core = CoreSample { user_s: 5.0, ..CoreSample::default() };
-        let sample = Sample { stored_files: 9.0, cores: vec![core], ..Sample::default() };
+        let counters = Counters { stored_files: 9.0, ..Counters::default() };
+        let sample = Sample { counters, cores: vec![core], ..Sample::default() };
         let rates = Rates::between(&sample, &sample);
         assert_eq!((rates.rate(rates.delta.stored_files), rates.cores[0].user), (0.0, 0.0));
     }

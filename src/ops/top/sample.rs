@@ -10,12 +10,9 @@ use crate::runtime::clock;
 /// The name of the whole behind the stages.
 pub(super) const TOTAL: &str = "total";
 
-/// The numbers of a page. Counters are since the daemon's start.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sample {
-    /// When it came, by the clock that never goes back; and by the wall's.
-    pub(super) at_ns: u64,
-    pub(super) wall: Wall,
+/// What only grows: of a page since the daemon's start, of an interval within it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
     pub(super) stored_files: f64,
     pub(super) duplicate_files: f64,
     pub(super) failed_files: f64,
@@ -25,6 +22,15 @@ pub(super) struct Sample {
     pub(super) answers: f64,
     pub(super) errors: f64,
     pub(super) shed: f64,
+}
+
+/// The numbers of a page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    /// When it came, by the clock that never goes back; and by the wall's.
+    pub(super) at_ns: u64,
+    pub(super) wall: Wall,
+    pub(super) counters: Counters,
     pub(super) queue_depth: f64,
     pub(super) queue_capacity: f64,
     pub(super) connections: f64,
@@ -81,16 +87,16 @@ impl Sample {
             |wanted: &str| labels.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| *value);
         let Some(name) = name.strip_prefix("rhinobox_") else { return };
         match (name, label("outcome")) {
-            ("files_total", "stored") => self.stored_files = value,
-            ("files_total", "duplicate") => self.duplicate_files = value,
-            ("files_total", "failed") => self.failed_files = value,
-            ("stored_bytes_total", _) => self.stored_bytes = value,
-            ("saved_bytes_total", _) => self.saved_bytes = value,
+            ("files_total", "stored") => self.counters.stored_files = value,
+            ("files_total", "duplicate") => self.counters.duplicate_files = value,
+            ("files_total", "failed") => self.counters.failed_files = value,
+            ("stored_bytes_total", _) => self.counters.stored_bytes = value,
+            ("saved_bytes_total", _) => self.counters.saved_bytes = value,
             ("answers_total", _) => {
-                self.answers += value;
-                self.errors += if matches!(label("class"), "4xx" | "5xx") { value } else { 0.0 };
+                self.counters.answers += value;
+                self.counters.errors += if matches!(label("class"), "4xx" | "5xx") { value } else { 0.0 };
             }
-            ("shed_total", _) => self.shed = value,
+            ("shed_total", _) => self.counters.shed = value,
             ("queue_depth", _) => self.queue_depth = value,
             ("queue_capacity", _) => self.queue_capacity = value,
             ("connections", _) => self.connections = value,
@@ -209,8 +215,9 @@ rhinobox_unheard_of 5
 something_else{stored=\"1\"} 5
 ";
         let sample = Sample::parse(page, 5).unwrap();
-        assert_eq!((sample.stored_files, sample.duplicate_files, sample.failed_files), (7.0, 3.0, 0.0));
-        assert_eq!((sample.answers, sample.errors), (13.0, 3.0));
+        let counters = sample.counters;
+        assert_eq!((counters.stored_files, counters.duplicate_files, counters.failed_files), (7.0, 3.0, 0.0));
+        assert_eq!((counters.answers, counters.errors), (13.0, 3.0));
         assert_eq!(sample.store, Some(StoreSample { contents: 7.0, ..StoreSample::default() }));
         let write = &sample.stages[Stage::Write as usize];
         assert_eq!(

@@ -8,10 +8,10 @@ use super::sample::stage_names;
 
 /// All there is to be shown, at most 79 columns wide but for a long name of the daemon.
 pub(super) fn lines(target: &Target, rates: &Rates) -> Vec<String> {
-    let (delta, now) = (&rates.delta, &rates.now);
+    let (delta, now, since_start) = (&rates.delta, &rates.now, &rates.now.counters);
     let done = delta.stored_files + delta.duplicate_files;
     let mut lines = vec![
-        format!("rhinobox {target}  {}  interval {:.1} s", rates.wall.rfc3339(), rates.seconds),
+        format!("rhinobox {target}  {}  interval {:.1} s", now.wall.rfc3339(), rates.seconds),
         format!(
             "files    {:>10}/s   new {}/s, duplicate {}/s, failed {}/s",
             count(rates.rate(done)),
@@ -28,8 +28,11 @@ pub(super) fn lines(target: &Target, rates: &Rates) -> Vec<String> {
         format!(
             "dedup    {:>10} of files; since start: {} of files, {} of bytes",
             percent(ratio(delta.duplicate_files, done)),
-            percent(ratio(now.duplicate_files, now.stored_files + now.duplicate_files)),
-            percent(ratio(now.saved_bytes, now.stored_bytes + now.saved_bytes)),
+            percent(ratio(
+                since_start.duplicate_files,
+                since_start.stored_files + since_start.duplicate_files
+            )),
+            percent(ratio(since_start.saved_bytes, since_start.stored_bytes + since_start.saved_bytes)),
         ),
         format!(
             "answers  {:>10}/s   4xx and 5xx {}/s, shed {}/s",
@@ -46,8 +49,8 @@ pub(super) fn lines(target: &Target, rates: &Rates) -> Vec<String> {
         ),
         format!(
             "stored   {:>10}     since the start, {} saved",
-            bytes(now.stored_bytes),
-            bytes(now.saved_bytes),
+            bytes(since_start.stored_bytes),
+            bytes(since_start.saved_bytes),
         ),
         match &now.store {
             Some(store) => format!(
@@ -134,7 +137,7 @@ fn quantile(quantile: Quantile) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{CoreSample, Sample};
+    use super::super::sample::{CoreSample, Counters, Sample};
     use super::*;
 
     #[test]
@@ -157,8 +160,7 @@ mod tests {
         let before = Sample { cores: vec![CoreSample::default(); 2], ..Sample::default() };
         let after = Sample {
             at_ns: 1_000_000_000,
-            stored_files: 987_654.0,
-            stored_bytes: 3e15,
+            counters: Counters { stored_files: 987_654.0, stored_bytes: 3e15, ..Counters::default() },
             queue_depth: 10_000.0,
             queue_capacity: 10_000.0,
             connections: 16_384.0,

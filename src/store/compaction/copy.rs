@@ -21,17 +21,19 @@ use crate::store::lane::{Lane, Submitted};
 use crate::store::scan::{self, FoundBatch, SegmentHead, Window};
 use crate::store::segment::{self, Segment};
 
-/// Why a segment is left as it is, in words.
-enum Unfit {
-    /// It holds damage, or what this build does not know.
-    ForGood(String),
+/// Why a segment was not emptied.
+enum Failure {
+    /// It holds damage, or what this build does not know; in words.
+    Unfit(String),
     /// The disk refused.
-    ForNow(io::Error),
+    Io(io::Error),
+    /// Compaction does not go on.
+    Stop,
 }
 
-impl From<io::Error> for Unfit {
-    fn from(error: io::Error) -> Unfit {
-        Unfit::ForNow(error)
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Io(error)
     }
 }
 
@@ -41,34 +43,29 @@ impl From<Stop> for Failure {
     }
 }
 
-enum Failure {
-    Unfit(Unfit),
-    Stop,
-}
-
-impl<T: Into<Unfit>> From<T> for Failure {
-    fn from(unfit: T) -> Failure {
-        Failure::Unfit(unfit.into())
-    }
-}
-
 impl Compactor {
     /// Steps 2 and 3. Whether the segment is on its way out. What was copied before it turned out to be unfit is of no
-    /// harm: the copies are as good as the originals.
+    /// harm: the copies are as good as the originals. Nothing is on its way to the log when this returns.
     pub(super) async fn compact(&self, segment: &Arc<Segment>) -> Result<bool, Stop> {
         let id = segment.id;
-        match self.empty(segment).await {
+        let mut under_way = None;
+        let read = self.copy_all(segment, &mut under_way).await;
+        let told = self.finish(under_way).await;
+        // A checkpoint may come next. A copy that lands behind its positions could bring back what a delete in front of
+        // them took away.
+        debug_assert!(self.lane.borrow().as_ref().is_none_or(|lane| lane.is_idle()), "a copy is on its way");
+        match read.and(told.map_err(Failure::from)) {
             Ok(()) => {
                 segment.mark_emptied();
                 self.store.graveyard.add(&self.store.index, Grave::Segment(id));
                 return Ok(true);
             }
             Err(Failure::Stop) => return Err(Stop),
-            Err(Failure::Unfit(Unfit::ForGood(why))) => {
+            Err(Failure::Unfit(why)) => {
                 tracing::error!(segment = %id, why, "a segment is left as it is: it cannot be compacted");
                 self.unfit.borrow_mut().insert(id, u64::MAX);
             }
-            Err(Failure::Unfit(Unfit::ForNow(error))) => {
+            Err(Failure::Io(error)) => {
                 tracing::warn!(segment = %id, %error, "a segment could not be read; it is compacted later");
                 self.unfit.borrow_mut().insert(id, clock::now_ns() + COMPACTION_RETRY_MS * 1_000_000);
             }
@@ -76,37 +73,39 @@ impl Compactor {
         Ok(false)
     }
 
-    async fn empty(&self, segment: &Segment) -> Result<(), Failure> {
-        let damaged = |what: String| Unfit::ForGood(what);
+    /// Reads the segment and hands what lives in it to the lane. The last copies may be under way when this returns.
+    async fn copy_all(&self, segment: &Segment, under_way: &mut Option<UnderWay>) -> Result<(), Failure> {
         // Past the page cache, which is for those who ask for files.
         let how = Open { direct: self.store.direct, ..Open::default() };
         let file = self.store.disk.open(&segment::path(segment.id), how).await?;
         let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await?;
         let SegmentHead::Open { header, seal: Some(seal), damage } = head else {
-            return Err(damaged("its header or seal cannot be read".to_owned()).into());
+            return Err(Failure::Unfit("its header or seal cannot be read".to_owned()));
         };
         if let Some(damage) = damage.first() {
-            return Err(damaged(damage.to_string()).into());
+            return Err(Failure::Unfit(damage.to_string()));
         }
         // As for all batches: no more than a quarter of a segment.
         let quarter = usize::try_from(self.store.options.segment_bytes / 4).unwrap_or(usize::MAX);
         let append_bytes = quarter.min(COMPACTION_APPEND_BYTES);
         let mut source = Source {
             header: &header,
-            window: Window::paced(&file, &self.pool, &self.pace),
+            window: Window::paced(&file, &self.pool, &self.pace, &self.stopping),
             next: header.first_batch,
             offset: FIRST_BATCH_OFFSET,
             end: seal.end,
         };
         let mut copies = Copies::default();
-        let mut under_way = None;
         while let Some(batch) = source.batch().await? {
+            if self.stopping.get() {
+                return Err(Failure::Stop);
+            }
             for (number, (position, entry_len, record)) in batch.records(segment.seed).enumerate() {
                 pause(number).await;
-                let record =
-                    record.map_err(|error| damaged(format!("a record at byte {position}: {error}")))?;
+                let record = record
+                    .map_err(|error| Failure::Unfit(format!("a record at byte {position}: {error}")))?;
                 if matches!(record.body, Body::Unknown(_) | Body::Attributes { .. }) {
-                    return Err(damaged("it holds records of a newer rhinobox".to_owned()).into());
+                    return Err(Failure::Unfit("it holds records of a newer rhinobox".to_owned()));
                 }
                 if !self.lives(segment, &batch, position, entry_len, &record) {
                     continue;
@@ -115,17 +114,14 @@ impl Compactor {
                     copy(segment, &batch, (position, entry_len), record, &mut source.window).await?;
                 copies.add(moved, copy);
                 if copies.size.batch_bytes() >= append_bytes || copies.records.len() >= NAMES_PER_APPEND {
-                    let before = under_way.replace(self.append(std::mem::take(&mut copies)).await);
-                    self.finish(before).await?;
-                    if self.stopping.get() {
-                        return Err(Failure::Stop);
-                    }
+                    self.append(std::mem::take(&mut copies), under_way).await?;
                 }
             }
         }
-        self.finish(under_way).await?;
-        let last = self.append(copies).await;
-        Ok(self.finish(Some(last)).await?)
+        if !copies.records.is_empty() {
+            self.append(copies, under_way).await?;
+        }
+        Ok(())
     }
 
     /// Whether a record is still needed.
@@ -158,8 +154,8 @@ impl Compactor {
         }
     }
 
-    /// Begins to make copies durable. Meanwhile the next ones are read.
-    async fn append(&self, copies: Copies) -> UnderWay {
+    /// Begins to make copies durable, when those before are. Meanwhile the next ones are read.
+    async fn append(&self, copies: Copies, under_way: &mut Option<UnderWay>) -> Result<(), Stop> {
         let bytes = copies.size.batch_bytes() as u64;
         let lane = self.lane.borrow().clone();
         let lane = lane.unwrap_or_else(|| {
@@ -167,8 +163,11 @@ impl Compactor {
             self.lane.replace(Some(lane.clone()));
             lane
         });
-        self.pace.spend(bytes).await;
-        UnderWay { moved: copies.moved, bytes, submitted: lane.submit_freeing(copies.records) }
+        self.pace.spend(bytes, &self.stopping).await;
+        self.finish(under_way.take()).await?;
+        let submitted = lane.submit_freeing(copies.records);
+        *under_way = Some(UnderWay { moved: copies.moved, bytes, submitted });
+        Ok(())
     }
 
     /// Waits until copies are durable, then tells the index.
@@ -203,7 +202,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// The next batch; `None` behind the last.
-    async fn batch(&mut self) -> Result<Option<FoundBatch>, Unfit> {
+    async fn batch(&mut self) -> Result<Option<FoundBatch>, Failure> {
         if self.offset >= self.end {
             return Ok(None);
         }
@@ -214,7 +213,7 @@ impl Source<'_> {
                 self.offset = batch.header.end();
                 Ok(Some(batch))
             }
-            _ => Err(Unfit::ForGood(format!("batch {} at byte {} cannot be read", self.next, self.offset))),
+            _ => Err(Failure::Unfit(format!("batch {} at byte {} cannot be read", self.next, self.offset))),
         }
     }
 }
@@ -226,9 +225,9 @@ async fn copy(
     (position, entry_len): (u64, u32),
     record: Record<'_>,
     window: &mut Window<'_>,
-) -> Result<(Moved, NewRecord), Unfit> {
+) -> Result<(Moved, NewRecord), Failure> {
     let here = place(segment.id, position);
-    let damaged = |what: &str| Unfit::ForGood(format!("a record at byte {position}: {what}"));
+    let damaged = |what: &str| Failure::Unfit(format!("a record at byte {position}: {what}"));
     let path = |bytes: &[u8]| {
         std::str::from_utf8(bytes).map(Box::<str>::from).map_err(|_| damaged("a path that is not UTF-8"))
     };

@@ -37,7 +37,6 @@ use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::{
     COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SURVEY_REST, COMPACTION_TICK_MS,
-    PACE_BYTES_PER_S_MIN,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::core::spawn;
@@ -86,7 +85,7 @@ impl Compactor {
             start,
             lane: RefCell::default(),
             unfit: RefCell::default(),
-            pace: Pace::new(PACE_BYTES_PER_S_MIN),
+            pace: Pace::new(store.options.compaction_bytes_per_s),
             surveyed: Cell::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
@@ -250,8 +249,7 @@ impl Compactor {
                 }
             }
             let percent = percent.unwrap_or(RATE_PERCENT_MIN);
-            let bytes_per_s = store.options.compaction_bytes_per_s / 100 * percent;
-            self.pace.set(bytes_per_s.max(PACE_BYTES_PER_S_MIN));
+            self.pace.set(store.options.compaction_bytes_per_s / 100 * percent);
             if self.stopping.get() {
                 return survey_ns;
             }
