@@ -99,6 +99,9 @@ pub const COMPACTION_RECORDS_AT_ONCE: usize = 32;
 pub const COMPACTION_RETRY_MS: u64 = 60_000;
 /// For each nanosecond that a look at the whole index takes, so many without one.
 pub const COMPACTION_SURVEY_REST: u64 = 10;
+/// After a look that found nothing to do, the time until the next, unless something was deleted: what is left then are
+/// contents whose uploads broke off before they had a name.
+pub const COMPACTION_REST_MS: u64 = 10_000;
 /// How often compaction looks whether there is anything to free.
 pub const COMPACTION_TICK_MS: u64 = 200;
 
@@ -211,6 +214,8 @@ pub const NAMES_PER_APPEND: usize = 1_024;
 
 const _: () = assert!(SLICE_FILES < QUEUE_FILES_MAX);
 const _: () = assert!(SLICE_BYTES + INLINE_BYTES_MAX + SLICE_FILES * 256 <= APPEND_BYTES_MAX);
+/// Lookups in the index whose memory is called for before it is their turn.
+pub const LOOKUPS_AHEAD: usize = 4;
 /// Submission entries of a core's ring. More operations may be in flight than this: it bounds what is handed
 /// to the kernel in one call, and a thousand covers every connection that wakes in one turn.
 pub const RING_ENTRIES: u32 = 1_024;

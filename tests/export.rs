@@ -41,8 +41,8 @@ fn every_name_becomes_a_plain_file_with_its_bytes_and_its_time() {
     let written = contents_of(&to);
     assert_eq!(written.values().flatten().count(), 6);
     for (name, file) in named.iter().zip(files()) {
-        assert_eq!(written[std::path::Path::new(&name.path)].as_ref(), Some(&file.bytes), "{}", name.path);
-        let modified = fs::metadata(to.join(&name.path)).unwrap().modified().unwrap();
+        assert_eq!(written[std::path::Path::new(&*name.path)].as_ref(), Some(&file.bytes), "{}", name.path);
+        let modified = fs::metadata(to.join(&*name.path)).unwrap().modified().unwrap();
         let nanoseconds = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
         assert_eq!(i128::from(name.time.0), i128::try_from(nanoseconds).unwrap());
         assert!(modified > started);

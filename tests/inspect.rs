@@ -18,7 +18,7 @@ fn made() -> (Folder, Vec<String>) {
     let hostile = run(folder.path(), End::Stopped, |ingest| async move {
         upload(&ingest, &[sent("\u{1b}[2J\u{202e}x.txt", "third")], "Kategorie", "line\r\nlost: \"x\"").await
     });
-    paths.extend(hostile.into_iter().map(|named| named.path));
+    paths.extend(hostile.into_iter().map(|named| named.path.to_string()));
     (folder, paths)
 }
 

@@ -390,7 +390,7 @@ async fn store_files(
 async fn upload_directly(ingest: &Ingest, numbers: std::ops::Range<u64>, bytes: usize) {
     let mut upload = Upload::new(ingest, Mode::AtEnd);
     for n in numbers {
-        let declared = Declared { name: format!("{n}.txt"), ..Declared::default() };
+        let declared = Declared { name: format!("{n}.txt").into(), ..Declared::default() };
         upload.begin(declared, Some(bytes as u64)).await.expect("there is room");
         upload.data(Bytes::from(content(n, bytes))).await.expect("there is room");
         upload.end(None).await.expect("there is room");

@@ -220,9 +220,13 @@ pub fn write_chunk_line(out: &mut Vec<u8>, bytes: usize) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// What stands around the data of a chunk at most: 16 digits and two line ends.
+const CHUNK_FRAME_BYTES_MAX: usize = 20;
+
 /// Appends `data` as a chunk; nothing for no data.
 pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if !data.is_empty() {
+        out.reserve(data.len() + CHUNK_FRAME_BYTES_MAX);
         write_chunk_line(out, data.len());
         out.extend_from_slice(data);
         out.extend_from_slice(b"\r\n");

@@ -4,6 +4,7 @@
 //! hex digits can be forged), the later file takes the full 64.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::slice::Stored;
 use super::stages::Trace;
@@ -11,7 +12,7 @@ use super::upload::Terms;
 use super::{FileError, Ingest};
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
-use crate::limits::{APPEND_BYTES_MAX, NAMES_PER_APPEND};
+use crate::limits::{APPEND_BYTES_MAX, LOOKUPS_AHEAD, NAMES_PER_APPEND};
 use crate::media::name::{HASH_DIGITS_FULL, Sent, directory, stored_path};
 use crate::media::table::MediaType;
 use crate::runtime::clock;
@@ -20,6 +21,8 @@ use crate::store::format::Attributes;
 use crate::store::format::attributes::Kind;
 use crate::store::index::{Bind, NameGuard, PathKey, Place};
 
+/// Room for a path, so that few outgrow it.
+const PATH_BYTES_USUAL: usize = 128;
 /// The namespace of all names so far.
 const NAMESPACE: u32 = 0;
 
@@ -27,7 +30,7 @@ const NAMESPACE: u32 = 0;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Named {
     /// `storage/...`
-    pub path: String,
+    pub path: Arc<str>,
     /// Its SHA-256.
     pub digest: Digest,
     /// Bytes.
@@ -36,8 +39,8 @@ pub struct Named {
     pub mime: Cow<'static, str>,
     /// Images, videos, ...
     pub media_type: MediaType,
-    /// The name as it was sent, without the folder.
-    pub original_name: String,
+    /// The name as it was sent, folder and all.
+    pub sent: Arc<str>,
     /// The folder that stood before it; often empty.
     pub folder: String,
     /// The comment; often empty.
@@ -49,6 +52,12 @@ pub struct Named {
 }
 
 impl Named {
+    /// The name as it was sent, without the folder.
+    #[must_use]
+    pub fn original_name(&self) -> &str {
+        base_name(&self.sent)
+    }
+
     /// The `category` of the record: the directory below `storage/`.
     #[must_use]
     pub fn category(&self) -> &str {
@@ -67,6 +76,8 @@ pub fn base_name(sent: &str) -> &str {
 pub struct Namings {
     records: Vec<NewRecord>,
     pending: Vec<PendingName>,
+    /// Where paths are made.
+    scratch: String,
 }
 
 /// A name whose record is not flushed yet.
@@ -91,6 +102,16 @@ impl PendingName {
 }
 
 impl Namings {
+    /// Room for so many names.
+    #[must_use]
+    pub fn with_capacity(names: usize) -> Namings {
+        Namings {
+            records: Vec::with_capacity(names),
+            pending: Vec::with_capacity(names),
+            scratch: String::with_capacity(PATH_BYTES_USUAL),
+        }
+    }
+
     /// Names a stored file. `Some` where nothing is to be written: the same name with the same attributes is
     /// durable already, or it cannot be named.
     pub async fn add(
@@ -101,7 +122,8 @@ impl Namings {
         terms: &Terms,
         time: Wall,
     ) -> Option<Result<Named, FileError>> {
-        let (mut named, attributes) = match prepare(ingest.path_digits, stored, terms, time) {
+        let path = (&mut self.scratch, ingest.path_digits);
+        let (mut named, attributes) = match prepare(path, stored, terms, time) {
             Ok(prepared) => prepared,
             Err(error) => return Some(Err(error)),
         };
@@ -113,17 +135,18 @@ impl Namings {
                 let category = &terms.category;
                 let (file_type, digest) = (&stored.file_type, &stored.digest);
                 if let Err(error) =
-                    stored_path(&mut named.path, file_type, category, digest, HASH_DIGITS_FULL, name)
+                    stored_path(&mut self.scratch, file_type, category, digest, HASH_DIGITS_FULL, name)
                 {
                     return Some(Err(error.into()));
                 }
+                named.path = self.scratch.as_str().into();
                 bind(ingest, &named.path, &stored.digest, fingerprint).await
             }
             bound => bound,
         };
         match bound {
             Bind::Write(guard) => {
-                let path = named.path.as_str().into();
+                let path = named.path.clone();
                 let body = NewBody::Name { digest: stored.digest, path, attributes };
                 self.records.push(NewRecord { lsn: guard.lsn(), time, body });
                 self.pending.push(PendingName { index, guard, named });
@@ -150,8 +173,10 @@ impl Namings {
     /// Writes the records, in as few appends as hold them, and publishes the names. Gives an outcome for each,
     /// under the number it was added with.
     pub async fn commit(self, ingest: &Ingest, trace: &mut Trace) -> Vec<(usize, Result<Named, FileError>)> {
+        let count = self.records.len();
         let mut appends = Vec::new();
-        let (mut records, mut names) = (Vec::new(), Vec::new());
+        let room = count.min(NAMES_PER_APPEND);
+        let (mut records, mut names) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let mut size = Size::default();
         for (record, name) in self.records.into_iter().zip(self.pending) {
             let with = size.plus(Size::of(&record.body));
@@ -164,19 +189,27 @@ impl Namings {
             names.push(name);
         }
         appends.push((ingest.lane.submit(records), names));
-        let mut outcomes = Vec::new();
+        let mut outcomes = Vec::with_capacity(count);
         for (submitted, names) in appends {
             let outcome = submitted.outcome().await;
             if let Ok(committed) = &outcome {
                 trace.committed(committed);
             }
-            outcomes.extend(names.into_iter().enumerate().map(|(at, name)| match &outcome {
-                Ok(committed) => {
-                    let (index, named) = name.publish(committed.places[at].record);
-                    (index, Ok(named))
+            let mut names = names.into_iter();
+            let mut at = 0;
+            while let Some(name) = names.next() {
+                if let Some(ahead) = names.as_slice().get(LOOKUPS_AHEAD) {
+                    ahead.guard.prefetch();
                 }
-                Err(error) => (name.index(), Err((*error).into())),
-            }));
+                outcomes.push(match &outcome {
+                    Ok(committed) => {
+                        let (index, named) = name.publish(committed.places[at].record);
+                        (index, Ok(named))
+                    }
+                    Err(error) => (name.index(), Err((*error).into())),
+                });
+                at += 1;
+            }
         }
         outcomes
     }
@@ -201,15 +234,15 @@ async fn bind(ingest: &Ingest, path: &str, digest: &Digest, fingerprint: u64) ->
     }
 }
 
+/// What the answer and the log will say of a file. Its path is made in a scratch string, with so many digits.
 fn prepare(
-    digits: usize,
+    (path, digits): (&mut String, usize),
     stored: &Stored,
     terms: &Terms,
     time: Wall,
 ) -> Result<(Named, Attributes), FileError> {
     let sent = Sent::parse(&stored.declared.name)?;
-    let mut path = String::with_capacity(96);
-    stored_path(&mut path, &stored.file_type, &terms.category, &stored.digest, digits, sent.name)?;
+    stored_path(path, &stored.file_type, &terms.category, &stored.digest, digits, sent.name)?;
     let mime = &stored.file_type.mime;
     let lens = [sent.name.len(), sent.folder.len(), mime.len(), terms.category.len(), terms.comment.len()];
     let mut attributes = Attributes::with_capacity(lens.iter().sum::<usize>() + 4 * lens.len());
@@ -219,12 +252,12 @@ fn prepare(
     attributes.push(Kind::Category, terms.category.as_bytes());
     attributes.push(Kind::Comment, terms.comment.as_bytes());
     let named = Named {
-        path,
+        path: path.as_str().into(),
         digest: stored.digest,
         len: stored.len,
         mime: mime.clone(),
         media_type: stored.file_type.media_type,
-        original_name: sent.name.to_owned(),
+        sent: stored.declared.name.clone(),
         folder: sent.folder.into_owned(),
         comment: terms.comment.clone(),
         time,
@@ -262,7 +295,7 @@ mod tests {
     /// An upload of one file under this name.
     async fn send(ingest: &Ingest, name: &str, content: &[u8]) -> Named {
         let mut upload = Upload::new(ingest, Mode::AtEnd);
-        let declared = Declared { name: name.to_owned(), ..Declared::default() };
+        let declared = Declared { name: name.into(), ..Declared::default() };
         upload.begin(declared, None).await.unwrap();
         upload.data(bytes::Bytes::copy_from_slice(content)).await.unwrap();
         upload.end(None).await.unwrap();

@@ -97,7 +97,7 @@ mod tests {
         for number in 0..files {
             let name = format!("{batch}-{number}.txt");
             let content = Bytes::from(name.clone());
-            upload.begin(Declared { name, ..Declared::default() }, None).await.unwrap();
+            upload.begin(Declared { name: name.into(), ..Declared::default() }, None).await.unwrap();
             upload.data(content).await.unwrap();
             upload.end(None).await.unwrap();
         }

@@ -1,5 +1,7 @@
 //! A slice of a batch: some staged files that one core types, hashes, claims and commits together.
 
+use smallvec::SmallVec;
+
 use super::error::FileError;
 use super::naming::{self, Named, Namings};
 use super::queue::Admission;
@@ -8,9 +10,10 @@ use super::staging::{Declared, Staged};
 use super::{Ingest, upload::Terms};
 use crate::base::digest::{Digest, Hasher};
 use crate::base::time::Wall;
-use crate::limits::{APPEND_BYTES_MAX, SNIFF_BYTES_MAX};
+use crate::limits::{APPEND_BYTES_MAX, LOOKUPS_AHEAD, SNIFF_BYTES_MAX};
 use crate::media::classify::{FileType, classify};
 use crate::runtime::clock;
+use crate::runtime::sha256::digests_of_two;
 use crate::runtime::sync::oneshot;
 use crate::store::commit::{NewBody, NewRecord, Payload, Placed, Size};
 use crate::store::index::{Claim, ClaimGuard, Location, Ticket};
@@ -104,9 +107,14 @@ pub async fn store(
     // Also for a slice whose upload has broken off meanwhile.
     let _active = ingest.lane.enter();
     let time = clock::wall();
+    let digests = digests_of(&files);
     let mut work = Vec::with_capacity(files.len());
-    for staged in files {
-        work.push(examine(ingest, staged.declared, staged.payload, staged.len));
+    for (at, staged) in files.into_iter().enumerate() {
+        let digest = digests[at];
+        if let Some(ahead) = digests.get(at + LOOKUPS_AHEAD) {
+            ingest.index.prefetch_content(ahead);
+        }
+        work.push(examine(ingest, staged, digest));
     }
     let mut answers: Vec<Option<Result<Named, FileError>>> = Vec::new();
     answers.resize_with(work.len(), || None);
@@ -126,10 +134,28 @@ pub async fn store(
     done.collect()
 }
 
-fn examine(ingest: &Ingest, declared: Declared, payload: Payload, len: usize) -> File {
-    let mut hasher = Hasher::new();
-    payload.iter().for_each(|piece| hasher.update(piece));
-    let digest = hasher.finish();
+/// The digests of all files. Of those that came in one piece, two neighbours are hashed at once.
+fn digests_of(files: &[Staged]) -> SmallVec<[Digest; 1]> {
+    let mut digests = SmallVec::with_capacity(files.len());
+    let mut rest = files;
+    while let [file, after @ ..] = rest {
+        rest = after;
+        if let [next, after @ ..] = after
+            && let ([one], [two]) = (&file.payload[..], &next.payload[..])
+        {
+            digests.extend(digests_of_two([one, two]));
+            rest = after;
+            continue;
+        }
+        let mut hasher = Hasher::new();
+        file.payload.iter().for_each(|piece| hasher.update(piece));
+        digests.push(hasher.finish());
+    }
+    digests
+}
+
+fn examine(ingest: &Ingest, staged: Staged, digest: Digest) -> File {
+    let Staged { declared, payload, len } = staged;
     let file_type = type_of(&payload, &declared);
     let state = match declared.digest {
         Some(expected) if expected != digest => {
@@ -171,8 +197,8 @@ async fn round(
     (terms, time): (Option<&Terms>, Wall),
     trace: &mut Trace,
 ) {
-    let mut records = Vec::new();
-    let mut guards = Vec::new();
+    let mut records = Vec::with_capacity(2 * work.len());
+    let mut guards = Vec::with_capacity(work.len());
     for (index, file) in work.iter_mut().enumerate() {
         if !matches!(file.state, State::Fresh(_)) {
             continue;
@@ -184,7 +210,7 @@ async fn round(
         records.push(NewRecord { lsn: guard.lsn(), time, body });
         guards.push((index, guard));
     }
-    let mut namings = Namings::default();
+    let mut namings = terms.map_or_else(Namings::default, |_| Namings::with_capacity(work.len()));
     if let Some(terms) = terms {
         for (index, file) in work.iter().enumerate() {
             if matches!(file.state, State::Stored) && answers[index].is_none() {
@@ -203,7 +229,12 @@ async fn round(
         Ok(committed) => {
             trace.committed(&committed);
             let placed = committed.places;
-            for ((index, guard), placed) in guards.into_iter().zip(&placed) {
+            let mut placing = guards.into_iter();
+            for placed in &placed[..puts] {
+                let Some((index, guard)) = placing.next() else { break };
+                if let Some((_, ahead)) = placing.as_slice().get(LOOKUPS_AHEAD) {
+                    ahead.prefetch();
+                }
                 if let Some(replaced) = guard.publish(inline(placed, work[index].stored.len)) {
                     ingest.store.discard_blob(replaced);
                 }

@@ -1,5 +1,7 @@
 //! A small file in memory, on its way to be stored.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::base::digest::Digest;
@@ -11,7 +13,7 @@ use crate::store::commit::Payload;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Declared {
     /// The name as it was sent, folder and all.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its Content-Type.
     pub mime: Option<String>,
     /// What it must hash to.

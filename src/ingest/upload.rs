@@ -485,7 +485,7 @@ async fn name(
 ) -> Vec<(usize, Outcome)> {
     let time = clock::wall();
     let mut outcomes = Vec::with_capacity(files.len());
-    let mut namings = Namings::default();
+    let mut namings = Namings::with_capacity(files.len());
     for (number, stored) in files {
         if let Some(outcome) = namings.add(ingest, *number, stored, terms, time).await {
             outcomes.push((*number, outcome));

@@ -9,6 +9,7 @@
 //! kernel is done with them, never reused early.
 
 pub mod buffer;
+pub mod cache;
 pub mod clock;
 pub mod core;
 pub mod disk;
@@ -18,6 +19,7 @@ pub mod helper;
 pub mod inbox;
 pub mod net;
 pub mod process;
+pub mod sha256;
 pub mod signal;
 pub mod sim;
 pub mod sync;

@@ -1,11 +1,11 @@
 //! TCP sockets. A deadline acts by `Breaker::cut` (shutdown(2)): the pending operation then ends by itself.
 //!
 //! What always holds: a breaker acts on its own connection or on nothing; a connection is closed once, after its last
-//! operation.
+//! operation; between two waits for the ring a connection receives at most once past it, so that none keeps its core.
 
 #![expect(
     unsafe_code,
-    reason = "listen, shutdown, FIONREAD, discarding, socket options and vectored sends are libc's and monoio's"
+    reason = "listen, shutdown, FIONREAD, receiving at once, discarding, socket options and vectored sends are libc's and monoio's"
 )]
 
 use std::cell::Cell;
@@ -107,6 +107,8 @@ pub struct Stream {
     breaker: Breaker,
     /// An operation was begun and has not ended.
     busy: Cell<bool>,
+    /// Bytes, or the end, are there: the next receive need not go through the ring.
+    has_bytes: Cell<bool>,
 }
 
 impl Stream {
@@ -117,7 +119,7 @@ impl Stream {
         bound_unsent(&socket)?;
         let breaker = Breaker::new(socket.as_raw_fd());
         let socket = monoio::net::TcpStream::from_std(socket)?;
-        Ok(Stream { socket, breaker, busy: Cell::new(false) })
+        Ok(Stream { socket, breaker, busy: Cell::new(false), has_bytes: Cell::new(false) })
     }
 
     /// Waits until bytes (or the end, or an error) are there, holding no buffer.
@@ -125,6 +127,7 @@ impl Stream {
         self.busy.set(true);
         let result = self.socket.readable(false).await;
         self.busy.set(false);
+        self.has_bytes.set(true);
         result
     }
 
@@ -140,6 +143,12 @@ impl Stream {
     pub async fn recv(&mut self, mut buf: Buffer) -> (io::Result<usize>, Buffer) {
         let (start, room) = (buf.len(), buf.capacity() - buf.len());
         assert!(room > 0, "a receive into no room would look like the peer's end");
+        if self.has_bytes.take() {
+            match self.try_recv(&mut buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                result => return (result, buf),
+            }
+        }
         self.busy.set(true);
         let result = loop {
             let (result, window) = self.socket.read(Window::new(buf, start, room)).await;
@@ -152,6 +161,33 @@ impl Stream {
         self.busy.set(false);
         buf.set_len(start + *result.as_ref().unwrap_or(&0));
         (result, buf)
+    }
+
+    /// Receives what is there into the spare room of `buf`, without waiting: `WouldBlock` if that is nothing.
+    fn try_recv(&mut self, buf: &mut Buffer) -> io::Result<usize> {
+        let spare = buf.spare_mut();
+        loop {
+            // SAFETY: the kernel writes at most as many bytes as the slice has, which is live and nobody else's; the
+            // descriptor is open.
+            let count = unsafe {
+                libc::recv(
+                    self.socket.as_raw_fd(),
+                    spare.as_mut_ptr().cast(),
+                    spare.len(),
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            match usize::try_from(count) {
+                Ok(count) => {
+                    buf.set_len(buf.len() + count);
+                    return Ok(count);
+                }
+                Err(_) => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => {}
+                    error => return Err(error),
+                },
+            }
+        }
     }
 
     /// Sends all, with writev where there is more than one piece.

@@ -1,6 +1,7 @@
 //! Answers: heads that all share, and the JSON of stored files.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use super::conn::{Conn, Trouble};
 use super::error::{extra_of, status_of};
@@ -109,7 +110,7 @@ pub async fn outcomes(
     head: &Head,
     persistence: Persistence,
     outcomes: Vec<Outcome>,
-    names: &[String],
+    names: &[Arc<str>],
 ) -> Result<Persistence, Trouble> {
     let first_failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
     let lenient = head.all("prefer").any(|value| memchr::memmem::find(value, b"handling=lenient").is_some());
@@ -170,7 +171,7 @@ struct Body {
 
 impl Body {
     /// Everything in front of the stored files.
-    fn begin(&mut self, outcomes: &[Outcome], names: &[String]) {
+    fn begin(&mut self, outcomes: &[Outcome], names: &[Arc<str>]) {
         let mut failures = outcomes
             .iter()
             .enumerate()
@@ -185,7 +186,7 @@ impl Body {
                 if std::mem::replace(&mut comma, true) {
                     self.out.push(b',');
                 }
-                let name = names.get(index).map(String::as_str).unwrap_or_default();
+                let name = names.get(index).map_or("", |name| name);
                 write_failure(&mut self.out, index, name, &error.to_string());
                 self.out.push(b'}');
             });
@@ -233,7 +234,7 @@ pub fn write_record(out: &mut Vec<u8>, named: &Named) {
     out.extend_from_slice(b"\",\"category\":");
     write_string(out, named.category());
     out.extend_from_slice(b",\"original_name\":");
-    write_string(out, &named.original_name);
+    write_string(out, named.original_name());
     if !named.folder.is_empty() {
         out.extend_from_slice(b",\"folder\":");
         write_string(out, &named.folder);

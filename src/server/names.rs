@@ -134,7 +134,7 @@ pub async fn add(
     }
     let (file_type, size) = look_at(ingest, &content, &new.name).await.map_err(|error| unreadable(&error))?;
     let name = if new.folder.is_empty() { new.name } else { format!("{}/{}", new.folder, new.name) };
-    let declared = Declared { name, mime: None, digest: None };
+    let declared = Declared { name: name.into(), mime: None, digest: None };
     let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
     let terms = std::sync::Arc::new(TermsBody { category: new.category, comment: new.comment });
     let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;

@@ -3,6 +3,8 @@
 //! Always: a client that does not read never stops its own body being read; its lines wait here, bounded. On
 //! abort there is no last line and no final chunk.
 
+use std::sync::Arc;
+
 use super::answer::{self, Timing, write_failure, write_record};
 use super::conn::{Conn, Gone, Trouble};
 use super::error::status_of;
@@ -50,7 +52,7 @@ impl Lines {
     ///
     /// # Errors
     /// The client is gone, or reads so little that its lines outgrew their bound.
-    pub fn tell(&mut self, conn: &mut Conn, upload: &mut Upload, names: &[String]) -> Result<(), Gone> {
+    pub fn tell(&mut self, conn: &mut Conn, upload: &mut Upload, names: &[Arc<str>]) -> Result<(), Gone> {
         self.begin(conn);
         for (index, outcome) in upload.settled() {
             self.line(index, &outcome, names);
@@ -72,7 +74,7 @@ impl Lines {
         conn: &mut Conn,
         outcomes: Vec<Outcome>,
         told: usize,
-        names: &[String],
+        names: &[Arc<str>],
     ) -> Result<Persistence, Trouble> {
         self.begin(conn);
         for (index, outcome) in outcomes.iter().enumerate().skip(told) {
@@ -129,7 +131,7 @@ impl Lines {
         writer.connection(self.version, self.persistence).end();
     }
 
-    fn line(&mut self, index: usize, outcome: &Outcome, names: &[String]) {
+    fn line(&mut self, index: usize, outcome: &Outcome, names: &[Arc<str>]) {
         let mut line = Vec::with_capacity(512);
         match outcome {
             Ok(named) => {
@@ -140,7 +142,7 @@ impl Lines {
                 self.stored += 1;
             }
             Err(error) => {
-                let name = names.get(index).map(String::as_str).unwrap_or_default();
+                let name = names.get(index).map_or("", |name| name);
                 write_failure(&mut line, index, name, &error.to_string());
                 line.extend_from_slice(b",\"status\":");
                 write_number(&mut line, u64::from(status_of(error).code()));

@@ -148,7 +148,7 @@ struct Reading<'a> {
     upload: Option<Upload>,
     part: Part,
     /// Of every file, as sent.
-    names: Vec<String>,
+    names: Vec<Arc<str>>,
     fields: usize,
     lines: Option<Lines>,
 }
@@ -200,13 +200,13 @@ impl Reading<'_> {
             if self.fields > FIELDS_MAX {
                 return Err(too_many("form fields", FIELDS_MAX));
             }
-            self.part = Part::Field { name: head.name.unwrap_or_default(), value: Vec::new() };
+            self.part = Part::Field { name: head.name().unwrap_or_default().into_owned(), value: Vec::new() };
             return Ok(());
         };
         if self.names.len() == PARTS_MAX {
             return Err(too_many("files", PARTS_MAX));
         }
-        let name = filename.as_str().to_owned();
+        let name = filename.text().clone();
         self.names.push(name.clone());
         let mime = head.content_type.as_deref().filter(|mime| mime.len() <= MIME_BYTES_MAX);
         let mime = mime.and_then(|mime| std::str::from_utf8(mime).ok()).map(str::to_owned);

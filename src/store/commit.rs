@@ -4,6 +4,7 @@
 //! durable as a whole or not at all.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -64,14 +65,14 @@ pub enum NewBody {
         /// The digest.
         digest: Digest,
         /// The path.
-        path: Box<str>,
+        path: Arc<str>,
         /// What is known.
         attributes: Attributes,
     },
     /// Forget a content's names.
     DeleteContent(Digest),
     /// Forget the name at a path.
-    DeleteName(Box<str>),
+    DeleteName(Arc<str>),
     /// All that lives in a segment was copied.
     RetireSegment(SegmentId),
 }

@@ -66,7 +66,7 @@ async fn client(machine: Machine, model: Model, which: usize, turns: usize, mut 
                 let request =
                     Request { seed: rng.next_u64(), streamed: rng.one_in(2), ..Request::of(vec![file]) };
                 let outcome = machine.upload(core, request).await.remove(0);
-                assert_eq!(outcome.expect("nothing is full").path, path(which, name));
+                assert_eq!(*outcome.expect("nothing is full").path, *path(which, name));
                 note(&model, (which, name), Known::Present);
             }
             3 => {

@@ -283,7 +283,7 @@ pub(crate) async fn upload(ingest: &Ingest, request: &Request, ledger: &Shared) 
 }
 
 async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng, varied: bool) -> Result<(), FileError> {
-    let declared = Declared { name: file.name.clone(), mime: None, digest: None };
+    let declared = Declared { name: file.name.as_str().into(), mime: None, digest: None };
     let expected = (!rng.one_in(3)).then_some(file.content.len() as u64);
     upload.begin(declared, expected).await?;
     let mut rest = file.content.clone();
@@ -378,7 +378,7 @@ impl Ledger {
     pub(crate) fn answer(&mut self, outcome: &Outcome) {
         if let Ok(named) = outcome {
             assert_eq!(self.sent.get(&named.digest).map(|sent| sent.bytes.len() as u64), Some(named.len));
-            Arc::make_mut(&mut self.answered).insert(named.path.clone(), named.digest);
+            Arc::make_mut(&mut self.answered).insert(named.path.to_string(), named.digest);
         }
     }
 

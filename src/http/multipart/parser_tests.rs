@@ -381,7 +381,8 @@ fn random_forms_are_read_as_multer_reads_them() {
             .parts
             .into_iter()
             .map(|part| {
-                (part.head.name, part.head.filename.map(|name| name.as_str().to_owned()), part.content)
+                let name = part.head.name().map(|name| name.into_owned());
+                (name, part.head.filename.map(|name| name.text().to_string()), part.content)
             })
             .collect();
         let theirs = with_multer(boundary, &pieces);

@@ -1,5 +1,8 @@
 //! What the head of a part says: which field, which file, of what type, with which digest.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::parameter::{Parameter, parameters, split};
@@ -12,8 +15,8 @@ use crate::http::target::{escaped, lossy};
 /// The head of a part.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PartHead {
-    /// The form field's name.
-    pub name: Option<String>,
+    /// The form field's name, as sent but for its quotes; see [`PartHead::name`].
+    name: Option<Bytes>,
     /// The file's name; present and not empty: the part is a file.
     pub filename: Option<FileName>,
     /// The declared Content-Type, as sent.
@@ -27,7 +30,7 @@ pub struct PartHead {
 /// A file's name as sent, decoded: perhaps with a folder in front, as browsers send for a folder drop.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileName {
-    text: String,
+    text: Arc<str>,
     /// Where the base name begins.
     base: usize,
 }
@@ -35,7 +38,7 @@ pub struct FileName {
 impl FileName {
     /// The name `text`, decoded before.
     #[must_use]
-    pub fn new(text: String) -> FileName {
+    pub fn new(text: Arc<str>) -> FileName {
         // Old browsers send the whole path of a file on Windows; elsewhere a backslash is part of the name.
         let is_windows = matches!(text.as_bytes(), [drive, b':', b'\\', ..] if drive.is_ascii_alphabetic())
             || text.starts_with("\\\\");
@@ -45,7 +48,7 @@ impl FileName {
 
     /// The whole name.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -75,6 +78,12 @@ impl PartHead {
         self.filename.as_ref().is_some_and(|name| !name.is_empty())
     }
 
+    /// The form field's name.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        self.name.as_deref().map(|name| decode_plain(Cow::Borrowed(name)))
+    }
+
     /// Reads the field lines of a part, up to its empty line.
     ///
     /// # Errors
@@ -93,7 +102,7 @@ impl PartHead {
                         return Err(HttpError::bad_request("a part has more than one Content-Disposition"));
                     }
                     disposed = true;
-                    (head.name, head.filename) = disposition(value)?;
+                    (head.name, head.filename) = disposition(block, value)?;
                 }
                 12 if is("content-type") => head.content_type = Some(block.slice_ref(value)),
                 14 if is("content-digest") => content_digests.push(value),
@@ -119,9 +128,9 @@ fn refuse_encoding(value: &[u8]) -> Result<(), HttpError> {
     identity.then_some(()).ok_or_else(refusal)
 }
 
-/// The `name` and the file's name in a Content-Disposition (RFC 7578 section 4.2). `filename*`, if it can be
+/// The `name` and the file's name in a Content-Disposition within `block` (RFC 7578 section 4.2). `filename*`, if it can be
 /// read, beats `filename` (RFC 6266 section 4.3).
-fn disposition(value: &[u8]) -> Result<(Option<String>, Option<FileName>), HttpError> {
+fn disposition(block: &Bytes, value: &[u8]) -> Result<(Option<Bytes>, Option<FileName>), HttpError> {
     let malformed = || HttpError::bad_request("malformed Content-Disposition in a part's head");
     let (kind, rest) = split(value);
     if !kind.eq_ignore_ascii_case(b"form-data") {
@@ -144,17 +153,20 @@ fn disposition(value: &[u8]) -> Result<(Option<String>, Option<FileName>), HttpE
         Some(text) => Some(text),
         // The only name of a file must not get lost.
         None if extended.is_some() && plain.is_none() => return Err(malformed()),
-        None => plain.map(decode_plain),
+        None => plain.map(|plain| decode_plain(plain.value())),
     };
-    Ok((name.map(decode_plain), filename.map(FileName::new)))
+    let name = name.map(|name| match name.value() {
+        Cow::Borrowed(value) => block.slice_ref(value),
+        Cow::Owned(value) => value.into(),
+    });
+    Ok((name, filename.map(|text| FileName::new(text.into()))))
 }
 
 /// A plain value: the escapes of browsers for quotes and line ends are undone (HTML section 4.10.21.8); all else
 /// is as sent.
-fn decode_plain(parameter: Parameter<'_>) -> String {
-    let value = parameter.value();
+fn decode_plain(value: Cow<'_, [u8]>) -> Cow<'_, str> {
     if memchr::memchr(b'%', &value).is_none() {
-        return lossy(value).into_owned();
+        return lossy(value);
     }
     let mut text = Vec::with_capacity(value.len());
     let mut rest = &value[..];
@@ -168,17 +180,17 @@ fn decode_plain(parameter: Parameter<'_>) -> String {
             _ => text.push(*byte),
         }
     }
-    lossy(text.into()).into_owned()
+    lossy(text.into())
 }
 
 /// `charset'language'percent-encoded` (RFC 8187 section 3.2) of UTF-8 or ISO-8859-1.
-fn decode_extended(parameter: Parameter<'_>) -> Option<String> {
+fn decode_extended(parameter: Parameter<'_>) -> Option<Cow<'_, str>> {
     let value = parameter.value();
     let mut pieces = value.splitn(3, |&byte| byte == b'\'');
     let (charset, _language, encoded) = (pieces.next()?, pieces.next()?, pieces.next()?);
     let bytes = crate::http::target::decode_path(encoded)?;
     if charset.eq_ignore_ascii_case(b"utf-8") {
-        Some(lossy(bytes).into_owned())
+        Some(lossy(bytes).into_owned().into())
     } else if charset.eq_ignore_ascii_case(b"iso-8859-1") {
         Some(bytes.iter().map(|&byte| char::from(byte)).collect())
     } else {
@@ -196,7 +208,7 @@ mod tests {
 
     fn filename(parameters: &str) -> String {
         let block = format!("Content-Disposition: form-data; name=f; {parameters}\r\n\r\n");
-        parse(block.as_bytes()).expect(parameters).filename.expect(parameters).as_str().to_owned()
+        parse(block.as_bytes()).expect(parameters).filename.expect(parameters).text().to_string()
     }
 
     #[test]
@@ -206,8 +218,8 @@ mod tests {
         digest_field::write(&mut text, &digest);
         text.extend_from_slice(b"\r\n\r\n");
         let head = parse(&text).unwrap();
-        assert_eq!(head.name.as_deref(), Some("file"));
-        assert_eq!(head.filename.as_ref().map(FileName::as_str), Some("A.jpg"));
+        assert_eq!(head.name().as_deref(), Some("file"));
+        assert_eq!(head.filename.as_ref().map(|name| &**name.text()), Some("A.jpg"));
         assert_eq!(head.content_type.as_deref(), Some(&b"image/jpeg"[..]));
         assert_eq!((head.content_digest, head.repr_digest), (None, Some(digest)));
         assert!(head.is_file());
@@ -235,7 +247,7 @@ mod tests {
         }
         let head =
             parse(b"Content-Disposition: form-data; name=\"n\"; filename=\"\xff\x01\"\r\n\r\n").unwrap();
-        assert_eq!(head.filename.unwrap().as_str(), "\u{fffd}\u{1}");
+        assert_eq!(&**head.filename.unwrap().text(), "\u{fffd}\u{1}");
     }
 
     #[test]
@@ -250,7 +262,7 @@ mod tests {
             ("a\\b.jpg", None, "a\\b.jpg"),
             ("", None, ""),
         ] {
-            let name = FileName::new(text.to_owned());
+            let name = FileName::new(text.into());
             assert_eq!((name.folder(), name.base()), (folder, base), "{text}");
         }
     }

@@ -229,7 +229,7 @@ async fn copy(
     let here = place(segment.id, position);
     let damaged = |what: &str| Failure::Unfit(format!("a record at byte {position}: {what}"));
     let path = |bytes: &[u8]| {
-        std::str::from_utf8(bytes).map(Box::<str>::from).map_err(|_| damaged("a path that is not UTF-8"))
+        std::str::from_utf8(bytes).map(Arc::<str>::from).map_err(|_| damaged("a path that is not UTF-8"))
     };
     let (moved, body) = match record.body {
         Body::Put(put) => {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::survey::{RATE_PERCENT_MIN, Survey};
+use self::survey::{LiveBytes, RATE_PERCENT_MIN, Survey};
 use super::commit::{NewBody, NewRecord};
 use super::graveyard::Grave;
 use super::index::Location;
@@ -36,7 +36,8 @@ use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::{
-    COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SURVEY_REST, COMPACTION_TICK_MS,
+    COMPACTION_REST_MS, COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SURVEY_REST,
+    COMPACTION_TICK_MS,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::core::spawn;
@@ -70,6 +71,8 @@ pub struct Compactor {
     pace: Pace,
     /// Garbage and segments at the last survey.
     surveyed: Cell<(u64, usize)>,
+    /// Garbage at a survey that found nothing to do, and until when no other is made unless there is more.
+    resting: Cell<(u64, u64)>,
     stopping: Cell<bool>,
     stopped: Notify,
 }
@@ -87,6 +90,7 @@ impl Compactor {
             unfit: RefCell::default(),
             pace: Pace::new(store.options.compaction_bytes_per_s),
             surveyed: Cell::default(),
+            resting: Cell::default(),
             stopping: Cell::new(false),
             stopped: Notify::default(),
         });
@@ -219,16 +223,19 @@ impl Compactor {
     async fn compact_some(&self) -> u64 {
         let store = &self.store;
         let seen = (store.graveyard.garbage(), store.segments.count());
-        if self.surveyed.get() == seen {
+        let begun_ns = clock::now_ns();
+        let (rested_at, until_ns) = self.resting.get();
+        if self.surveyed.get() == seen || rested_at == seen.0 && begun_ns < until_ns {
             return 0;
         }
-        let begun_ns = clock::now_ns();
         // Contents without a name whose uploads have ended: all who are active began after their puts.
         let before = store.epochs.oldest().unwrap_or_else(|| store.index.draw_mark());
         let surveyed = store.clone();
-        let (doomed, live) =
-            helper::run(move || (surveyed.index.doom_nameless(before), survey::live_bytes(&surveyed.index)))
-                .await;
+        let first = store.segments.all().iter().map(|segment| segment.id).min().unwrap_or_default();
+        let (doomed, live) = helper::run(move || {
+            (surveyed.index.doom_nameless(before), LiveBytes::count(&surveyed.index, first))
+        })
+        .await;
         for (digest, death) in doomed {
             store.graveyard.dying(digest, death);
         }
@@ -236,6 +243,12 @@ impl Compactor {
         let survey_ns = now_ns + (now_ns - begun_ns) * COMPACTION_SURVEY_REST;
         let mut survey = Survey::of(store, &live, |segment| self.is_unfit(segment));
         let mut done = !survey.waiting;
+        if done
+            && survey.rate_percent().is_none()
+            && survey.candidates.iter().all(|candidate| candidate.live > 0)
+        {
+            self.resting.set((seen.0, now_ns + COMPACTION_REST_MS * 1_000_000));
+        }
         let round = COMPACTION_ROUND_MIN.max(store.segments.count() / COMPACTION_ROUND_SHARE);
         for (number, candidate) in std::mem::take(&mut survey.candidates).into_iter().enumerate() {
             let percent = survey.rate_percent();

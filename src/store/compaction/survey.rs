@@ -1,6 +1,5 @@
 //! Which segments are worth compacting, and how urgent it is.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::ids::SegmentId;
@@ -38,33 +37,30 @@ pub(super) struct Survey {
     alive: u64,
     /// The deadest first.
     pub(super) candidates: Vec<Candidate>,
-    /// Some are sealed that somebody may still be entering in the index.
+    /// Some look dead because somebody may still be entering in the index what they hold.
     pub(super) waiting: bool,
 }
 
 impl Survey {
-    pub(super) fn of(
-        store: &Store,
-        live: &HashMap<SegmentId, u64>,
-        is_unfit: impl Fn(&Segment) -> bool,
-    ) -> Survey {
+    pub(super) fn of(store: &Store, live: &LiveBytes, is_unfit: impl Fn(&Segment) -> bool) -> Survey {
         let mut survey = Survey { used: 0, alive: 0, candidates: Vec::new(), waiting: false };
         let last_of_lanes = store.segments.last_of_lanes();
         for segment in store.segments.all().into_iter().filter(|segment| !segment.is_emptied()) {
             let bytes = segment.bytes();
-            let live = live.get(&segment.id).copied().unwrap_or(0) + segment.kept();
+            let live = live.of(segment.id) + segment.kept();
             survey.used += bytes;
             survey.alive += live.min(bytes);
-            if !segment.is_sealed() {
+            let is_worth_it = segment.is_sealed()
+                && last_of_lanes.get(&segment.lane) != Some(&segment.id)
+                && live * 100 <= bytes * (100 - COMPACTION_GAIN_PERCENT)
+                && !is_unfit(&segment);
+            if !is_worth_it {
                 continue;
             }
-            if !store.epochs.have_passed(segment.sealed_at()) {
-                survey.waiting = true;
-            } else if last_of_lanes.get(&segment.lane) != Some(&segment.id)
-                && live * 100 <= bytes * (100 - COMPACTION_GAIN_PERCENT)
-                && !is_unfit(&segment)
-            {
+            if store.epochs.have_passed(segment.sealed_at()) {
                 survey.candidates.push(Candidate { segment, live });
+            } else {
+                survey.waiting = true;
             }
         }
         survey.candidates.sort_by_key(|it| it.live * 1_000 / it.segment.bytes().max(1));
@@ -81,16 +77,35 @@ impl Survey {
 }
 
 /// Bytes of each segment that the index shows, about.
-pub(super) fn live_bytes(index: &Index) -> HashMap<SegmentId, u64> {
-    let mut live: HashMap<SegmentId, u64> = HashMap::new();
-    index.for_each_content(|_, content| match content.location {
-        Location::Inline { segment, len, .. } => {
-            *live.entry(segment).or_default() += u64::from(len) + PUT_BYTES_ESTIMATE;
+pub(super) struct LiveBytes {
+    /// From the segment with this number on.
+    first: SegmentId,
+    bytes: Vec<u64>,
+}
+
+impl LiveBytes {
+    /// Looks at all contents and names. `first` is the lowest segment there is.
+    pub(super) fn count(index: &Index, first: SegmentId) -> LiveBytes {
+        let mut live = LiveBytes { first, bytes: Vec::new() };
+        index.for_each_content(|_, content| match content.location {
+            Location::Inline { segment, len, .. } => live.add(segment, u64::from(len) + PUT_BYTES_ESTIMATE),
+            Location::Large { record, entry_len, .. } => live.add(record.segment, u64::from(entry_len)),
+        });
+        index.for_each_name(|place| live.add(place.segment, NAME_BYTES_ESTIMATE));
+        live
+    }
+
+    fn add(&mut self, segment: SegmentId, bytes: u64) {
+        // What is replayed may name a segment that is gone; nobody asks for it.
+        let Some(at) = segment.0.checked_sub(self.first.0) else { return };
+        let at = at as usize;
+        if at >= self.bytes.len() {
+            self.bytes.resize(at + 1, 0);
         }
-        Location::Large { record, entry_len, .. } => {
-            *live.entry(record.segment).or_default() += u64::from(entry_len);
-        }
-    });
-    index.for_each_name(|place| *live.entry(place.segment).or_default() += NAME_BYTES_ESTIMATE);
-    live
+        self.bytes[at] += bytes;
+    }
+
+    fn of(&self, segment: SegmentId) -> u64 {
+        segment.0.checked_sub(self.first.0).and_then(|at| self.bytes.get(at as usize)).copied().unwrap_or(0)
+    }
 }

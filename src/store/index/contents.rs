@@ -106,6 +106,11 @@ impl ClaimGuard {
         &self.digest
     }
 
+    /// Begins to load what publishing will look at first.
+    pub fn prefetch(&self) {
+        self.index.contents.prefetch(&self.digest);
+    }
+
     /// The put is flushed: enters it and wakes the waiters. Gives the blob that it has replaced, which is garbage now.
     #[must_use]
     pub fn publish(mut self, location: Location) -> Option<BlobId> {
@@ -340,6 +345,10 @@ impl Contents {
 
     fn shard(&self, digest: &Digest) -> MutexGuard<'_, Shard> {
         self.shards[table::shard_of(self.hash(digest))].lock().unwrap_or_else(poisoned)
+    }
+
+    pub(super) fn prefetch(&self, digest: &Digest) {
+        self.shard(digest).entries.prefetch(self.hash(digest));
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Content> {

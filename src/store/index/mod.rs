@@ -117,6 +117,11 @@ impl Index {
         self.next_lsn.fetch_max(lsn.0 + 1, Ordering::Relaxed);
     }
 
+    /// Begins to load what a lookup of this content will read first.
+    pub fn prefetch_content(&self, digest: &Digest) {
+        self.contents.prefetch(digest);
+    }
+
     /// What is stored under this digest, named or not.
     #[must_use]
     pub fn content(&self, digest: &Digest) -> Option<Content> {

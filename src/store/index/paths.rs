@@ -82,6 +82,12 @@ impl NameGuard {
         self.lsn
     }
 
+    /// Begins to load what publishing will look at first.
+    pub fn prefetch(&self) {
+        self.index.paths.prefetch(self.key);
+        self.index.contents.prefetch(&self.digest);
+    }
+
     /// The name is flushed: enters it.
     pub fn publish(mut self, place: Place) {
         self.released = true;
@@ -208,6 +214,10 @@ impl Paths {
         hasher.write(&digest.0);
         hasher.write(attributes);
         hasher.finish()
+    }
+
+    pub(super) fn prefetch(&self, key: PathKey) {
+        self.shard(key).entries.prefetch(mix(key.low(), self.secret));
     }
 
     pub(super) fn get(&self, key: PathKey) -> Option<Place> {

@@ -10,6 +10,7 @@
 //! its own are all in use (linear probing, Knuth volume 3, section 6.4, algorithm L; removal by algorithm R).
 
 use crate::limits::INDEX_SHARDS;
+use crate::runtime::cache;
 
 /// What a table needs to know of an entry.
 pub(super) trait Keyed {
@@ -73,6 +74,13 @@ impl<E: Keyed> Table<E> {
     pub(super) fn find(&self, hash: u64, is: impl Fn(&E) -> bool) -> Option<&E> {
         let slot = self.find_slot(hash, is)?;
         Some(self.entry(self.number_at(slot)))
+    }
+
+    /// Begins to load what a lookup of this hash will read first.
+    pub(super) fn prefetch(&self, hash: u64) {
+        if !self.slots.is_empty() {
+            cache::prefetch(&self.slots[self.home(hash)]);
+        }
     }
 
     /// As [`Table::find`]. The caller does not change the key.
