@@ -163,6 +163,10 @@ impl Store {
 /// Reads the blocks that cover `len` bytes at `offset`, and gives those bytes. Near the end of the file
 /// the blocks may reach further than it does, and for a guessed length the bytes may.
 async fn read_window(file: &File, pool: &Pool, offset: u64, len: usize) -> Result<Bytes, ReadError> {
+    if len == 0 {
+        // An empty content behind a table that fills its last block may stand at the very end of the file.
+        return Ok(Bytes::new());
+    }
     let block = BLOCK_BYTES as u64;
     let start = align_down(offset, block);
     let end = align_up(offset + len as u64, block);
@@ -177,4 +181,29 @@ async fn read_window(file: &File, pool: &Pool, offset: u64, len: usize) -> Resul
         return Err(ReadError::Damaged("the segment is too short".to_owned()));
     }
     Ok(bytes.slice(skip..have.min(skip + len)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::disk::{Disk, Open};
+    use crate::runtime::sim::{Sim, SimDisk};
+
+    #[test]
+    fn what_stands_at_the_end_of_the_file_is_read_and_what_stands_behind_it_is_not() {
+        let work = async {
+            let (disk, pool) = (Disk::sim(SimDisk::new()), Pool::new(0));
+            let how = Open { write: true, create_new: true, ..Open::default() };
+            let file = disk.open("file", how).await.unwrap();
+            let mut block = pool.take(BLOCK_BYTES);
+            block.set_len(BLOCK_BYTES);
+            block.as_mut_slice().fill(7);
+            file.write_all_at(block, 0..BLOCK_BYTES, 0).await.0.unwrap();
+            let end = BLOCK_BYTES as u64;
+            assert_eq!(read_window(&file, &pool, end - 3, 3).await.unwrap()[..], [7; 3]);
+            assert!(read_window(&file, &pool, end, 0).await.unwrap().is_empty(), "an empty content");
+            assert!(read_window(&file, &pool, end, 1).await.is_err());
+        };
+        Sim::new(1, 1).run(|| work).done();
+    }
 }
