@@ -65,8 +65,9 @@ pub struct Upload {
     files: Vec<Option<Result<Done, FileError>>>,
     /// Files whose outcome [`Upload::settled`] has given.
     told: usize,
-    /// From the claim of a content to its name, what was found stays.
-    _active: Active,
+    /// From the first claim of a content to the last name, what was found stays. Not sooner: who sends slowly must not
+    /// hold up what frees space.
+    active: Option<Active>,
     /// Memory of what is known of the files.
     note_bytes: usize,
     /// How often the staged files were given away, and with them all pieces of what was received.
@@ -117,7 +118,7 @@ impl Upload {
             dealt_bytes: 0,
             files: Vec::new(),
             told: 0,
-            _active: ingest.lane.enter(),
+            active: None,
             note_bytes: 0,
             deals: 0,
             write_bytes: BLOB_CHUNK_BYTES,
@@ -127,6 +128,11 @@ impl Upload {
     /// From now on big files that do not arrive fast are written in pieces of this size: one of the pool's classes.
     pub fn set_write_bytes(&mut self, bytes: usize) {
         self.write_bytes = bytes;
+    }
+
+    /// A content is claimed next.
+    fn begin_claims(&mut self) {
+        self.active.get_or_insert_with(|| self.ingest.lane.enter());
     }
 
     /// Whether it holds pieces of what was received.
@@ -272,11 +278,14 @@ impl Upload {
                     self.deal_staged().await;
                 }
             }
-            Some(Sink::Large(large)) => match large.finish(&self.ingest, declared, &self.laps).await {
-                Err(error @ (FileError::NoSpace | FileError::Stopping)) => return Err(error),
-                Ok(stored) => self.files[number] = Some(self.name_large(stored).await),
-                Err(error) => self.files[number] = Some(Err(error)),
-            },
+            Some(Sink::Large(large)) => {
+                self.begin_claims();
+                match large.finish(&self.ingest, declared, &self.laps).await {
+                    Err(error @ (FileError::NoSpace | FileError::Stopping)) => return Err(error),
+                    Ok(stored) => self.files[number] = Some(self.name_large(stored).await),
+                    Err(error) => self.files[number] = Some(Err(error)),
+                }
+            }
             None => {}
         }
         Ok(())
@@ -320,6 +329,7 @@ impl Upload {
 
     /// The request is complete: stores what is left, names all files, and gives their outcomes in the order sent.
     pub async fn finish(mut self, terms: &Terms) -> Vec<Outcome> {
+        self.begin_claims();
         let small = self.dealt.is_empty();
         let staged = std::mem::take(&mut self.staged);
         // The last of them stands in the request's own place; where the queue is full, so do the others.
@@ -354,6 +364,7 @@ impl Upload {
         if self.staged.is_empty() {
             return;
         }
+        self.begin_claims();
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
         let bytes = std::mem::take(&mut self.staged_bytes);

@@ -40,25 +40,32 @@ pub async fn answer(
     let Some(ingest) = conn.core.ingest().filter(|_| shared.is_ready()) else {
         return Err(error::not_ready(shared.is_draining()).into());
     };
-    // What the index shows to this request stays where it is until the request has ended.
-    let _active = ingest.lane.enter();
     match route {
-        Route::Ingest => upload::ingest_media(conn, head, body, persistence, &ingest).await,
-        Route::PutFile { name } => put::file(conn, head, body, persistence, &ingest, name).await,
+        Route::Ingest => return upload::ingest_media(conn, head, body, persistence, &ingest).await,
+        Route::PutFile { name } => return put::file(conn, head, body, persistence, &ingest, name).await,
+        _ => {}
+    }
+    // What the index shows to this request stays where it is. Uploads see to that themselves, once their bytes are here.
+    let active = ingest.lane.enter();
+    match route {
         Route::Names { hash } => names::add(conn, head, body, persistence, &ingest, hash).await,
         Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
         Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
         Route::Stats => stats::stats(conn, head, persistence, &ingest).await,
         Route::Meta { hash } => names::meta(conn, head, persistence, &ingest, hash).await,
         Route::File { hash } => {
-            download::file(conn, head, persistence, &ingest, download::Target::Content(hash)).await
+            download::file(conn, head, persistence, (&ingest, active), download::Target::Content(hash)).await
         }
         Route::Stored { path } => {
-            download::file(conn, head, persistence, &ingest, download::Target::Path(&path)).await
+            download::file(conn, head, persistence, (&ingest, active), download::Target::Path(&path)).await
         }
-        Route::Healthz | Route::Readyz | Route::Metrics | Route::Root | Route::Gone => {
-            Err(HttpError::not_found("no such resource").into())
-        }
+        Route::Healthz
+        | Route::Readyz
+        | Route::Metrics
+        | Route::Root
+        | Route::Gone
+        | Route::Ingest
+        | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::File;
 use crate::runtime::sync::{Permit, Semaphore, oneshot};
+use crate::store::Active;
 use crate::store::ReadError;
 use crate::store::format::attributes::Kind;
 use crate::store::index::{Content, Location, PathKey};
@@ -44,7 +45,7 @@ pub async fn file(
     conn: &mut Conn,
     head: &Head,
     persistence: Persistence,
-    ingest: &Ingest,
+    (ingest, active): (&Ingest, Active),
     target: Target<'_>,
 ) -> Result<Persistence, Trouble> {
     let (name, content) = find(conn, head, ingest, target).await?;
@@ -54,6 +55,8 @@ pub async fn file(
     let source = Source::open(ingest, &content)
         .await
         .map_err(|error| note_damage(conn, ingest, &name, &content, &error))?;
+    // The file of a big content is open and stays readable: who reads it slowly holds up nothing that frees space.
+    let _active = Some(active).filter(|_| matches!(source, Source::Inline(..)));
     let size = source.len();
     let selected = Selected { digest: name.digest, modified: name.time };
     match conditional::evaluate(head, Some(&selected)) {
@@ -312,11 +315,8 @@ impl Source {
         let memory = self.try_reserve(budget)?;
         let (sender, receiver) = oneshot::channel();
         let (large, file, ingest) = (large.clone(), file.clone(), ingest.clone());
-        // The memory is the task's until the read has ended, whether or not anybody waits for it then; and what is read
-        // stays where it is.
-        let active = ingest.lane.enter();
+        // The memory is the task's until the read has ended, whether or not anybody waits for it then.
         spawn(async move {
-            let _active = active;
             let (chunk, _) = split(offset);
             let read = ingest.store.read_chunk(&ingest.pool, &file, &large, chunk).await;
             sender.send(read.map(|bytes| Piece { bytes, _memory: memory }));

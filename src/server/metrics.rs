@@ -323,11 +323,18 @@ fn render_store(page: &mut Page, store: &Store) {
     page.gauge("rhinobox_index_bytes", "Memory of the index.", usage.memory_bytes as u64);
     page.gauge("rhinobox_segments", "Segments of the log.", store.segment_count() as u64);
     page.gauge("rhinobox_segment_bytes", "Bytes written in them.", store.log_bytes());
+    let kept = "Records of deletes, and others that the index does not show, written since the start.";
+    page.gauge("rhinobox_tombstone_bytes", kept, store.tombstone_bytes());
     let (compaction, scrub, checkpoint) = (&store.compaction, &store.scrub, &store.checkpoint);
     for (name, help, count) in [
         ("rhinobox_compacted_segments_total", "Segments removed by compaction.", &compaction.segments),
         ("rhinobox_compaction_freed_bytes_total", "Bytes of those segments.", &compaction.freed_bytes),
         ("rhinobox_compaction_copied_bytes_total", "Bytes copied out of them.", &compaction.copied_bytes),
+        (
+            "rhinobox_forgotten_deletes_total",
+            "Records of deletes that compaction left behind.",
+            &compaction.forgotten_deletes,
+        ),
         ("rhinobox_checkpoints_total", "Checkpoints of the index made.", &checkpoint.made),
         ("rhinobox_scrub_bytes_total", "Bytes read again and checked.", &scrub.bytes),
         ("rhinobox_scrub_damage_total", "Places that did not check.", &scrub.damage),
