@@ -74,10 +74,10 @@ pub const SEGMENT_RESERVE_BYTES: u64 = 64 * KIB as u64;
 /// A segment may take at most this share of its volume (1/n), so that small volumes hold several a core.
 pub const SEGMENT_VOLUME_SHARE: u64 = 128;
 /// Segments are compacted while all of them together take more than this share of what lives in them.
-pub const SPACE_PERCENT_OF_LIVE: u64 = 120;
+pub const SPACE_PERCENT_OF_LIVE: u64 = 110;
 /// Compaction works at its full rate when all segments take this share of what lives, and slower below, down to
 /// [`SPACE_PERCENT_OF_LIVE`].
-pub const SPACE_PERCENT_FULL_RATE: u64 = 124;
+pub const SPACE_PERCENT_FULL_RATE: u64 = 114;
 /// Segments compacted before the deadest are chosen anew: one in so many of all ...
 pub const COMPACTION_ROUND_SHARE: usize = 32;
 /// ... and at least these.
@@ -102,6 +102,13 @@ pub const COMPACTION_SURVEY_REST: u64 = 10;
 /// After a look that found nothing to do, the time until the next, unless something was deleted: what is left then are
 /// contents whose uploads broke off before they had a name.
 pub const COMPACTION_REST_MS: u64 = 10_000;
+/// The oldest segments are rewritten, so that deletes may be forgotten, while the records of these take one byte for so
+/// many of what lives ...
+pub const TOMBSTONES_SHARE: u64 = 16;
+/// ... and at least this.
+pub const TOMBSTONES_BYTES_MIN: u64 = KIB as u64;
+/// How often a lane that hardly writes looks whether it is to begin a new segment.
+pub const LANE_RENEW_TICK_MS: u64 = 1_000;
 /// How often compaction looks whether there is anything to free.
 pub const COMPACTION_TICK_MS: u64 = 200;
 

@@ -22,7 +22,7 @@ pub(super) async fn ingest(path_digits: usize) -> Ingest {
         compaction_bytes_per_s: COMPACTION_BYTES_PER_S,
     };
     let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
-    let lane = Lane::start(&store, &pool, Store::lane_starts(&opened.recovered, 1)[0]);
+    let lane = Lane::start(&store, &pool, store.lane_starts(&opened.recovered, 1)[0]);
     Ingest {
         index: store.index.handle(),
         store,

@@ -105,7 +105,7 @@ async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
     say_store(settings, &store, &opened, setup.shared.inboxes.len());
     // One lane a core, and one for compaction, which the first core does.
     let cores = setup.shared.inboxes.len();
-    let mut starts = Store::lane_starts(&opened.recovered, cores + 1);
+    let mut starts = store.lane_starts(&opened.recovered, cores + 1);
     let mut compaction = starts.pop();
     for (inbox, start) in setup.shared.inboxes.iter().zip(starts) {
         let mut message = Message::Start(store.clone(), start, compaction.take());

@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,7 +31,7 @@ use super::format::checkpoint::{CheckpointSeed, Head, PAGE_HEAD_BYTES, Page, Sec
 use super::index::{PathKey, Place, Removal, encode_all};
 use super::pace::Pace;
 use super::scan::Window;
-use super::segment::Written;
+use super::segment::{Segment, Written};
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, BlobId, Lsn, SegmentId, StoreId};
 use crate::limits::{
@@ -81,24 +81,36 @@ pub struct CheckpointStats {
     pub bytes: AtomicU64,
     /// What [`Store::log_records`] said when the last was begun.
     records: AtomicU64,
-    /// The segments that the one on the disk names.
-    segments: Mutex<HashSet<SegmentId>>,
+    /// The segments that the one on the disk names, and the last batch that it holds of each for certain.
+    segments: Mutex<HashMap<SegmentId, BatchSeq>>,
 }
 
 impl CheckpointStats {
     /// Whether the checkpoint on the disk takes this segment to be there.
     pub(super) fn names(&self, id: SegmentId) -> bool {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+        self.lock().contains_key(&id)
+    }
+
+    /// Whether the checkpoint on the disk was made after all of this segment.
+    pub(super) fn covers(&self, segment: &Segment) -> bool {
+        self.lock().get(&segment.id).is_some_and(|held| *held >= segment.written().last_batch)
     }
 
     /// The checkpoint on the disk may soon be one that names these, too.
     fn add_segments(&self, ids: impl Iterator<Item = SegmentId>) {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        let mut segments = self.lock();
+        for id in ids {
+            segments.entry(id).or_insert(BatchSeq(0));
+        }
     }
 
-    /// The checkpoint on the disk names these segments.
-    pub(super) fn set_segments(&self, ids: impl Iterator<Item = SegmentId>) {
-        *self.segments.lock().unwrap_or_else(PoisonError::into_inner) = ids.collect();
+    /// The checkpoint on the disk names these segments, and holds them up to these batches.
+    pub(super) fn set_segments(&self, held: impl Iterator<Item = (SegmentId, BatchSeq)>) {
+        *self.lock() = held.collect();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SegmentId, BatchSeq>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -355,7 +367,7 @@ pub(super) async fn make(
     store.checkpoint.add_segments(written.iter().map(|(id, _)| *id));
     store.disk.rename(NEW_FILE, FILE).await?;
     store.disk.sync_dir(DIRECTORY).await?;
-    store.checkpoint.set_segments(written.iter().map(|(id, _)| *id));
+    store.checkpoint.set_segments(written.iter().map(|(id, written)| (*id, written.last_batch)));
     store.checkpoint.records.store(records, Ordering::Relaxed);
     store.checkpoint.bytes.store(out.offset, Ordering::Relaxed);
     store.checkpoint.made.fetch_add(1, Ordering::Relaxed);

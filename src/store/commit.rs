@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::epoch::Active;
 use super::error::CommitError;
 use super::format::batch::{BATCH_HEADER_BYTES, SLOT_BYTES, Slot};
 use super::format::record::{ENTRY_ALIGN, PUT_BYTES};
@@ -107,6 +108,8 @@ pub struct Append {
     pub frees_space: bool,
     /// Told the places, in the records' order.
     pub done: oneshot::Sender<Result<Committed, CommitError>>,
+    /// Since the lowest of the records' numbers: who submitted them may be gone before they are written.
+    pub active: Option<Active>,
 }
 
 /// Bytes a set of records will take in a batch.

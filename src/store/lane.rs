@@ -11,9 +11,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::commit::{self, Append, NewRecord, Placed, Position, Size};
@@ -29,7 +30,9 @@ use super::stats::LaneStats;
 use super::{Durability, Store};
 use crate::base::crc::Seed;
 use crate::base::ids::{BatchSeq, LaneId, Lsn, SegmentId};
-use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_RESERVE_BYTES, ZEROED_BATCH_BYTES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BLOCK_BYTES, LANE_RENEW_TICK_MS, SEGMENT_RESERVE_BYTES, ZEROED_BATCH_BYTES_MAX,
+};
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::File;
 use crate::runtime::sync::{Notify, oneshot};
@@ -83,6 +86,7 @@ impl Lane {
         };
         store.open_lanes.fetch_add(1, Ordering::AcqRel);
         core::spawn(commit_loop(lane.clone(), writer));
+        core::spawn(wake_to_renew(Rc::downgrade(&lane)));
         lane
     }
 
@@ -148,7 +152,9 @@ impl Lane {
         } else {
             self.backlog.push(size);
             self.stats.set_waiting(self.backlog.records());
-            self.queue.borrow_mut().push_back(Append { records, frees_space, done });
+            let lowest = records.iter().map(|record| record.lsn).min().unwrap_or_default();
+            let active = self.entrance.enter(lowest);
+            self.queue.borrow_mut().push_back(Append { records, frees_space, done, active: Some(active) });
             self.work.notify();
         }
         Submitted(receiver)
@@ -186,6 +192,17 @@ impl Submitted {
     }
 }
 
+/// Wakes a lane that has nothing to write now and then, so that it can begin a new segment.
+async fn wake_to_renew(lane: Weak<Lane>) {
+    loop {
+        clock::sleep(Duration::from_millis(LANE_RENEW_TICK_MS)).await;
+        let Some(lane) = lane.upgrade().filter(|lane| !lane.stopping.get()) else { return };
+        if lane.store.renew_below.load(Ordering::Relaxed) > 0 {
+            lane.work.notify();
+        }
+    }
+}
+
 async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
     loop {
         let group = take_group(&mut lane.queue.borrow_mut(), lane.store.options.segment_bytes);
@@ -197,6 +214,7 @@ async fn commit_loop(lane: Rc<Lane>, mut writer: Writer) {
         } else if lane.stopping.get() {
             break;
         } else {
+            writer.renew().await;
             lane.work.wait().await;
         }
     }
@@ -338,6 +356,16 @@ impl Writer {
 
     fn has_room(&self, bytes: u64) -> bool {
         self.open.as_ref().is_some_and(|open| open.end + bytes <= open.size)
+    }
+
+    /// Begins a new segment if the open one is so old that it keeps deletes from being forgotten.
+    async fn renew(&mut self) {
+        let below = SegmentId(self.store.renew_below.load(Ordering::Relaxed));
+        if self.open.as_ref().is_some_and(|open| open.id < below)
+            && let Err(error) = self.next_segment().await
+        {
+            tracing::debug!(lane = %self.id, %error, "no new segment could be begun; it is tried again");
+        }
     }
 
     /// Ends the open segment, if any, and opens the next.

@@ -175,6 +175,8 @@ pub struct Store {
     graveyard: graveyard::Graveyard,
     spares: spare::Spares,
     next_segment: AtomicU32,
+    /// Lanes whose open segment has a number below this begin a new one when they have nothing to write.
+    renew_below: AtomicU32,
     next_blob: AtomicU64,
 }
 
@@ -297,6 +299,7 @@ impl Store {
             disk,
             direct,
             next_segment: AtomicU32::new(1),
+            renew_below: AtomicU32::new(0),
             next_blob: AtomicU64::new(1),
         }
     }
@@ -361,18 +364,26 @@ impl Store {
         self.segments.count()
     }
 
+    /// Bytes of records of deletes, and of others that the index does not show, that this run has written and still keeps.
+    #[must_use]
+    pub fn tombstone_bytes(&self) -> u64 {
+        self.segments.all().iter().map(|segment| segment.kept()).sum()
+    }
+
     /// Bytes written in segments.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
         self.segments.bytes()
     }
 
-    /// The lanes that `cores` cores write: those there were, then new ones.
+    /// The lanes of this run, so many: those there were, then new ones.
     #[must_use]
-    pub fn lane_starts(recovered: &Recovered, cores: usize) -> Vec<LaneStart> {
+    pub fn lane_starts(&self, recovered: &Recovered, lanes: usize) -> Vec<LaneStart> {
         let next = recovered.lanes.iter().map(|lane| lane.id.0 + 1).max().unwrap_or(0);
         let fresh = (next..).map(|id| LaneStart { id: LaneId(id), predecessor: None });
-        recovered.lanes.iter().copied().chain(fresh).take(cores).collect()
+        let starts: Vec<_> = recovered.lanes.iter().copied().chain(fresh).take(lanes).collect();
+        self.segments.set_lanes_in_use(starts.iter().map(|start| start.id).collect());
+        starts
     }
 
     fn dsync(&self) -> bool {

@@ -8,7 +8,7 @@
 //! 2. take the checkpoint, if there is one; scan every segment that goes on behind it, enter its records into the index,
 //!    note what is damaged; apply deletes, drop contents without a name. Whatever this build must refuse has shown by now,
 //!    and nothing was changed;
-//! 3. remove segments that were prepared, in part or wholly, and never used; of a segment without a seal: cut what was never
+//! 3. remove segments that were prepared, in part or wholly, and never used, and flush which there are; of a segment without a seal: cut what was never
 //!    acknowledged, flush the rest (a page read back may never have reached the disk), seal it. Nothing is ever
 //!    appended to it again;
 //! 4. sweep blob files that no record names (unless there is damage);
@@ -142,6 +142,7 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
     let doing = OpenError::io("remove an unfinished checkpoint");
     checkpoint::remove_unfinished(&store.disk).await.map_err(doing)?;
     remove_unused(store, &heads).await?;
+    flush_names(store, loaded.checkpoint.is_some()).await?;
     for (id, seal) in seals {
         let doing = OpenError::io(format!("cut and flush segment {id}"));
         finish_segment(pool, &heads.segments[&id], &seal).await.map_err(doing)?;
@@ -150,7 +151,8 @@ pub async fn recover(store: &Store, pool: &Pool) -> Result<Recovered, OpenError>
         sweep_blobs(store, &loaded).await.map_err(OpenError::io("sweep blobs that nothing names"))?;
     store.note_recovered(&loaded.report);
     if let Some(checkpoint) = &loaded.checkpoint {
-        store.checkpoint.set_segments(checkpoint.segments.keys().copied());
+        let held = checkpoint.segments.iter().map(|(id, written)| (*id, written.last_batch));
+        store.checkpoint.set_segments(held);
     }
     Ok(loaded.report)
 }
@@ -305,10 +307,18 @@ async fn remove_unused(store: &Store, heads: &Heads) -> Result<(), OpenError> {
     for path in &unused {
         store.disk.remove(path).await.map_err(OpenError::io(format!("remove the unused {path}")))?;
     }
-    if unused.is_empty() {
-        return Ok(());
+    Ok(())
+}
+
+/// From here on no segment that is gone comes back, and no older checkpoint: the process before this one may have been
+/// killed between a removal or a new name and its flush.
+async fn flush_names(store: &Store, has_checkpoint: bool) -> Result<(), OpenError> {
+    let doing = || OpenError::io("flush the directories of segments and checkpoint");
+    store.disk.sync_dir(segment::DIRECTORY).await.map_err(doing())?;
+    if has_checkpoint {
+        store.disk.sync_dir(checkpoint::DIRECTORY).await.map_err(doing())?;
     }
-    store.disk.sync_dir(segment::DIRECTORY).await.map_err(OpenError::io("flush the segments' directory"))
+    Ok(())
 }
 
 /// Segments that are not there although others, or the checkpoint, name them.
@@ -365,8 +375,8 @@ fn replay(
                 Body::Name(name) => {
                     let key = PathKey::new(name.namespace, &name.path);
                     let fingerprint = store.index.fingerprint(&name.digest, name.attributes.as_bytes());
-                    let replaced = store.index.replay_name(key, record.lsn, place, &name.digest, fingerprint);
-                    seen.replaced.extend(replaced);
+                    let gone = &mut seen.replaced;
+                    store.index.replay_name(key, record.lsn, place, &name.digest, fingerprint, gone);
                 }
                 Body::DeleteContent(digest) => {
                     let latest = seen.contents_deleted.entry(digest).or_default();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::format::{FIRST_BATCH_OFFSET, SegmentHeader};
@@ -66,6 +66,8 @@ pub struct Segment {
     emptied: AtomicBool,
     /// Bytes of records that are kept although the index does not show them, as far as this run has written them.
     kept: AtomicU64,
+    /// See [`Segment::guard`]; 0 while there is none.
+    guard: AtomicU32,
 }
 
 /// How far a segment was written.
@@ -128,6 +130,17 @@ impl Segment {
     pub fn note_kept(&self, bytes: u64) {
         self.kept.fetch_add(bytes, Ordering::Relaxed);
     }
+
+    /// What the deletes recorded in it forbid stands in segments below this one only. `None` while that is not known.
+    #[must_use]
+    pub fn guard(&self) -> Option<SegmentId> {
+        Some(SegmentId(self.guard.load(Ordering::Relaxed))).filter(|guard| guard.0 > 0)
+    }
+
+    /// Gives it this guard, if it has no higher one.
+    pub fn raise_guard(&self, guard: SegmentId) {
+        self.guard.fetch_max(guard.0, Ordering::Relaxed);
+    }
 }
 
 /// All segments of a store.
@@ -138,6 +151,8 @@ pub struct Segments {
     known: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     retired: Mutex<BTreeSet<SegmentId>>,
     open: Mutex<OpenFiles>,
+    /// The lanes that are written in this run; `None` while that is not known.
+    lanes_in_use: Mutex<Option<HashSet<LaneId>>>,
 }
 
 #[derive(Default)]
@@ -159,7 +174,13 @@ impl Segments {
             known: RwLock::default(),
             retired: Mutex::default(),
             open: Mutex::default(),
+            lanes_in_use: Mutex::default(),
         }
+    }
+
+    /// The lanes that are written in this run, and no others.
+    pub fn set_lanes_in_use(&self, lanes: HashSet<LaneId>) {
+        *self.lanes_in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(lanes);
     }
 
     /// Makes a segment known to readers. `sealed` is its end, if nothing will be written to it any more.
@@ -176,6 +197,7 @@ impl Segments {
             sealed_at: AtomicU64::new(0),
             emptied: AtomicBool::new(false),
             kept: AtomicU64::new(0),
+            guard: AtomicU32::new(0),
         });
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, segment.clone());
         segment
@@ -224,12 +246,14 @@ impl Segments {
         known.range(behind).map(|(_, segment)| segment).find(|segment| segment.is_sealed()).cloned()
     }
 
-    /// The last segment of every lane.
+    /// The last segment of every lane in use: it will be named by its successor.
     #[must_use]
     pub fn last_of_lanes(&self) -> HashMap<LaneId, SegmentId> {
+        let in_use = self.lanes_in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let used = known.values().filter(|it| in_use.as_ref().is_none_or(|lanes| lanes.contains(&it.lane)));
         // In the order of their numbers, which grow within a lane.
-        known.values().map(|segment| (segment.lane, segment.id)).collect()
+        used.map(|segment| (segment.lane, segment.id)).collect()
     }
 
     /// Whether a segment's header names this one as the one before it.

@@ -40,29 +40,32 @@ impl Spares {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn are_enough(&self) -> bool {
-        self.lock().len() >= SPARE_SEGMENTS_MAX
+    fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// These may be used from now on.
+    pub(super) fn add(&self, spares: Vec<SegmentId>) {
+        self.lock().extend(spares);
     }
 }
 
 impl Store {
-    /// Takes the file of a retired segment away from its name. What is left is to flush the directory.
+    /// Takes the file of a retired segment away from its name. Once the directory is flushed, and no sooner, the spare
+    /// that this may give is to be added: until then a power cut brings the segment back, which must be as it was.
     ///
     /// # Errors
     /// What the disk gave; the file has its name still.
-    pub(super) async fn discard_segment(&self, id: SegmentId) -> io::Result<()> {
+    pub(super) async fn discard_segment(&self, id: SegmentId, begun: usize) -> io::Result<Option<SegmentId>> {
         let path = segment::path(id);
-        if self.spares.are_enough() || self.room_for(0) != Room::Enough {
-            return self.disk.remove(&path).await;
+        if self.spares.count() + begun >= SPARE_SEGMENTS_MAX || self.room_for(0) != Room::Enough {
+            return self.disk.remove(&path).await.map(|()| None);
         }
         // A number of its own, which no segment has had or will have.
         let spare = self.next_segment();
         match self.disk.rename(&path, &segment::unfinished_path(spare)).await {
-            Ok(()) => {
-                self.spares.lock().push(spare);
-                Ok(())
-            }
-            Err(_) => self.disk.remove(&path).await,
+            Ok(()) => Ok(Some(spare)),
+            Err(_) => self.disk.remove(&path).await.map(|()| None),
         }
     }
 

@@ -107,6 +107,7 @@ fn batch() -> Vec<u8> {
         records: bodies.into_iter().zip(from..).map(record).collect(),
         frees_space: false,
         done: oneshot::channel().0,
+        active: None,
     };
     let appends = [append(vec![put, name], 100), append(vec![large, delete], 102)];
     let at = Position {

@@ -83,7 +83,7 @@ where
                 compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
             };
             let (store, opened) = Store::open(disk, &pool, choices).await.expect("the store opens");
-            let start = Store::lane_starts(&opened.recovered, 1)[0];
+            let start = store.lane_starts(&opened.recovered, 1)[0];
             let lane = Lane::start(&store, &pool, start);
             let ingest = Ingest {
                 index: store.index.handle(),

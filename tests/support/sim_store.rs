@@ -125,7 +125,7 @@ pub(crate) async fn start_with(
     let (store, opened) = Store::open(Disk::sim(disk.clone()), &pool, choices).await?;
     let inboxes: Arc<Vec<Inbox<Message>>> = Arc::new((0..cores).map(|_| Inbox::new(64)).collect());
     let machine = Machine { store, ledger: ledger.clone(), pool, inboxes };
-    let mut starts = Store::lane_starts(&opened.recovered, cores + 1);
+    let mut starts = machine.store.lane_starts(&opened.recovered, cores + 1);
     let mut compaction = starts.pop();
     for (core, start) in starts.into_iter().enumerate() {
         let machine = machine.clone();

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::tombstones::Horizon;
 use super::{Compactor, Stop};
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, SegmentId};
@@ -13,10 +14,11 @@ use crate::limits::{
 use crate::runtime::clock;
 use crate::runtime::core::yield_now;
 use crate::runtime::disk::Open;
+use crate::store::Store;
 use crate::store::commit::{NewBody, NewRecord, Payload, Placed, Size};
 use crate::store::format::{Body, FIRST_BATCH_OFFSET, Record, SegmentHeader};
 use crate::store::graveyard::Grave;
-use crate::store::index::{Index, Location, PathKey, Place};
+use crate::store::index::{Location, PathKey, Place};
 use crate::store::lane::{Lane, Submitted};
 use crate::store::scan::{self, FoundBatch, SegmentHead, Window};
 use crate::store::segment::{self, Segment};
@@ -95,6 +97,7 @@ impl Compactor {
             offset: FIRST_BATCH_OFFSET,
             end: seal.end,
         };
+        let forgets = Horizon::of(&self.store, self.is_synced.get()).may_forget(segment);
         let mut copies = Copies::default();
         while let Some(batch) = source.batch().await? {
             if self.stopping.get() {
@@ -106,6 +109,10 @@ impl Compactor {
                     .map_err(|error| Failure::Unfit(format!("a record at byte {position}: {error}")))?;
                 if matches!(record.body, Body::Unknown(_) | Body::Attributes { .. }) {
                     return Err(Failure::Unfit("it holds records of a newer rhinobox".to_owned()));
+                }
+                if forgets && record.body.is_delete() {
+                    self.store.compaction.forgotten_deletes.fetch_add(1, Ordering::Relaxed);
+                    continue;
                 }
                 if !self.lives(segment, &batch, position, entry_len, &record) {
                     continue;
@@ -145,7 +152,7 @@ impl Compactor {
                 index.content(&put.digest).is_some_and(|content| content.location == here)
             }
             Body::Name(name) => index.path(PathKey::new(name.namespace, &name.path)) == Some(place),
-            // Somewhere an older record may be left that it forbids.
+            // Somewhere an older record may be left that it forbids; see `tombstones`.
             Body::DeleteContent(_) | Body::DeleteName { .. } => true,
             Body::RetireSegment(retired) => {
                 self.store.segments.is_named_as_predecessor(*retired) || self.store.checkpoint.names(*retired)
@@ -176,7 +183,7 @@ impl Compactor {
         // Without space nothing is copied; what was is of use all the same.
         let placed = submitted.outcome().await.map_err(|_| Stop)?.places;
         for (moved, placed) in moved.into_iter().zip(placed) {
-            moved.tell(&self.store.index, &placed);
+            moved.tell(&self.store, &placed);
         }
         self.store.compaction.copied_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
@@ -253,8 +260,10 @@ async fn copy(
             let attributes = name.attributes.into_owned();
             (moved, NewBody::Name { digest: name.digest, path: path(&name.path)?, attributes })
         }
-        Body::DeleteContent(digest) => (Moved::Nothing, NewBody::DeleteContent(digest)),
-        Body::DeleteName { path: bytes, .. } => (Moved::Nothing, NewBody::DeleteName(path(&bytes)?)),
+        Body::DeleteContent(digest) => (Moved::Delete(segment.guard()), NewBody::DeleteContent(digest)),
+        Body::DeleteName { path: bytes, .. } => {
+            (Moved::Delete(segment.guard()), NewBody::DeleteName(path(&bytes)?))
+        }
         Body::RetireSegment(id) => (Moved::Nothing, NewBody::RetireSegment(id)),
         Body::RetireBlob(_) | Body::Attributes { .. } | Body::Unknown(_) => {
             return Err(damaged("of a kind that is never copied"));
@@ -274,11 +283,14 @@ async fn pause(number: usize) {
 enum Moved {
     Content(Digest, Location),
     Name(PathKey, Digest, Place),
+    /// A delete, with the guard of the segment that it stood in.
+    Delete(Option<SegmentId>),
     Nothing,
 }
 
 impl Moved {
-    fn tell(self, index: &Index, placed: &Placed) {
+    fn tell(self, store: &Store, placed: &Placed) {
+        let index = &store.index;
         match self {
             Moved::Content(digest, from) => {
                 let to = match from {
@@ -296,6 +308,11 @@ impl Moved {
             }
             Moved::Name(key, digest, from) => {
                 index.relocate_name(key, &digest, from, placed.record);
+            }
+            Moved::Delete(guard) => {
+                if let (Some(guard), Some(to)) = (guard, store.segments.get(placed.record.segment)) {
+                    to.raise_guard(guard);
+                }
             }
             Moved::Nothing => {}
         }

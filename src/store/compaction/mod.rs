@@ -16,6 +16,7 @@
 
 mod copy;
 mod survey;
+mod tombstones;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::survey::{LiveBytes, RATE_PERCENT_MIN, Survey};
+use self::tombstones::Horizon;
 use super::commit::{NewBody, NewRecord};
 use super::graveyard::Grave;
 use super::index::Location;
@@ -53,6 +55,8 @@ pub struct CompactionStats {
     pub freed_bytes: AtomicU64,
     /// Bytes copied out of them.
     pub copied_bytes: AtomicU64,
+    /// Records of deletes left behind in them.
+    pub forgotten_deletes: AtomicU64,
 }
 
 /// Runs on one core, in the background. `Rc`: it stays there.
@@ -73,6 +77,8 @@ pub struct Compactor {
     surveyed: Cell<(u64, usize)>,
     /// Garbage at a survey that found nothing to do, and until when no other is made unless there is more.
     resting: Cell<(u64, u64)>,
+    /// The directory of segments is flushed since the last was removed.
+    is_synced: Cell<bool>,
     stopping: Cell<bool>,
     stopped: Notify,
 }
@@ -91,6 +97,7 @@ impl Compactor {
             pace: Pace::new(store.options.compaction_bytes_per_s),
             surveyed: Cell::default(),
             resting: Cell::default(),
+            is_synced: Cell::new(true),
             stopping: Cell::new(false),
             stopped: Notify::default(),
         });
@@ -195,10 +202,13 @@ impl Compactor {
             }
             return;
         }
+        let mut spares = Vec::new();
+        self.is_synced.set(false);
         for id in segments {
             let bytes = self.store.segments.get(id).map_or(0, |segment| segment.bytes());
-            match self.store.discard_segment(id).await {
-                Ok(()) => {
+            match self.store.discard_segment(id, spares.len()).await {
+                Ok(spare) => {
+                    spares.extend(spare);
                     self.store.segments.note_retired(id);
                     self.store.segments.remove(id);
                     let stats = &self.store.compaction;
@@ -212,9 +222,16 @@ impl Compactor {
                 }
             }
         }
-        if let Err(error) = self.store.disk.sync_dir(segment::DIRECTORY).await {
-            // The files may come back after a power cut. The retire records say that nothing needs them.
-            tracing::warn!(%error, "the segments' directory could not be flushed");
+        match self.store.disk.sync_dir(segment::DIRECTORY).await {
+            Ok(()) => {
+                self.is_synced.set(true);
+                self.store.spares.add(spares);
+            }
+            Err(error) => {
+                // The files may come back after a power cut. The retire records say that nothing needs them. What was to
+                // be a spare is left for the next start to remove.
+                tracing::warn!(%error, "the segments' directory could not be flushed");
+            }
         }
     }
 
@@ -231,6 +248,7 @@ impl Compactor {
         // Contents without a name whose uploads have ended: all who are active began after their puts.
         let before = store.epochs.oldest().unwrap_or_else(|| store.index.draw_mark());
         let surveyed = store.clone();
+        let settled = survey::settled(store);
         let first = store.segments.all().iter().map(|segment| segment.id).min().unwrap_or_default();
         let (doomed, live) = helper::run(move || {
             (surveyed.index.doom_nameless(before), LiveBytes::count(&surveyed.index, first))
@@ -241,7 +259,11 @@ impl Compactor {
         }
         let now_ns = clock::now_ns();
         let survey_ns = now_ns + (now_ns - begun_ns) * COMPACTION_SURVEY_REST;
-        let mut survey = Survey::of(store, &live, |segment| self.is_unfit(segment));
+        tombstones::set_guards(store);
+        let horizon = Horizon::of(store, self.is_synced.get());
+        let mut survey = Survey::of(store, (&settled, &live), &horizon, |segment| self.is_unfit(segment));
+        // However much of it lives.
+        let in_the_way = tombstones::oldest_in_the_way(store, survey.alive, |segment| self.is_unfit(segment));
         let mut done = !survey.waiting;
         if done
             && survey.rate_percent().is_none()
@@ -268,7 +290,8 @@ impl Compactor {
             }
             match self.compact(&candidate.segment).await {
                 Ok(true) => {
-                    survey.used = survey.used.saturating_sub(candidate.gain());
+                    // While it was copied others wrote: what it brought may be used up again.
+                    survey.used = survey::bytes_used(store);
                     // Those emptied before it: each takes a segment's room until it is retired.
                     self.free_passed().await;
                 }
@@ -277,6 +300,16 @@ impl Compactor {
                     done = false;
                     break;
                 }
+            }
+        }
+        if let Some(oldest) = in_the_way
+            && !oldest.segment.is_emptied()
+            && !self.stopping.get()
+        {
+            done = false;
+            self.pace.set(store.options.compaction_bytes_per_s / 100 * RATE_PERCENT_MIN);
+            if let Ok(true) = self.compact(&oldest.segment).await {
+                self.free_passed().await;
             }
         }
         // What was copied has changed the number of segments, which is no reason to look again.

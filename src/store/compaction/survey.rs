@@ -1,6 +1,9 @@
 //! Which segments are worth compacting, and how urgent it is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use super::tombstones::Horizon;
 
 use crate::base::ids::SegmentId;
 use crate::limits::{COMPACTION_GAIN_PERCENT, SPACE_PERCENT_FULL_RATE, SPACE_PERCENT_OF_LIVE};
@@ -22,34 +25,48 @@ pub(super) struct Candidate {
     pub(super) live: u64,
 }
 
-impl Candidate {
-    /// What it brings.
-    pub(super) fn gain(&self) -> u64 {
-        self.segment.bytes().saturating_sub(self.live)
-    }
-}
-
 /// The log as it stands.
 pub(super) struct Survey {
     /// Bytes of all segments but those on their way out.
     pub(super) used: u64,
     /// Of these, what lives.
-    alive: u64,
+    pub(super) alive: u64,
     /// The deadest first.
     pub(super) candidates: Vec<Candidate>,
     /// Some look dead because somebody may still be entering in the index what they hold.
     pub(super) waiting: bool,
 }
 
+/// Bytes of all segments but those on their way out.
+pub(super) fn bytes_used(store: &Store) -> u64 {
+    store.segments.all().iter().filter(|segment| !segment.is_emptied()).map(|segment| segment.bytes()).sum()
+}
+
+/// The segments of which the index shows all that lives in them from now on.
+pub(super) fn settled(store: &Store) -> HashSet<SegmentId> {
+    let all = store.segments.all();
+    let settled = all.iter().filter(|it| it.is_sealed() && store.epochs.have_passed(it.sealed_at()));
+    settled.map(|segment| segment.id).collect()
+}
+
 impl Survey {
-    pub(super) fn of(store: &Store, live: &LiveBytes, is_unfit: impl Fn(&Segment) -> bool) -> Survey {
+    /// The log, of which `live` was counted after these were settled.
+    pub(super) fn of(
+        store: &Store,
+        (settled, live): (&HashSet<SegmentId>, &LiveBytes),
+        horizon: &Horizon<'_>,
+        is_unfit: impl Fn(&Segment) -> bool,
+    ) -> Survey {
         let mut survey = Survey { used: 0, alive: 0, candidates: Vec::new(), waiting: false };
         let last_of_lanes = store.segments.last_of_lanes();
         for segment in store.segments.all().into_iter().filter(|segment| !segment.is_emptied()) {
             let bytes = segment.bytes();
-            let live = live.of(segment.id) + segment.kept();
+            let kept = if horizon.may_forget(&segment) { 0 } else { segment.kept() };
+            let live = live.of(segment.id) + kept;
+            // What was written while it was counted is not dead because it was not seen.
+            let is_settled = settled.contains(&segment.id);
             survey.used += bytes;
-            survey.alive += live.min(bytes);
+            survey.alive += if is_settled { live.min(bytes) } else { bytes };
             let is_worth_it = segment.is_sealed()
                 && last_of_lanes.get(&segment.lane) != Some(&segment.id)
                 && live * 100 <= bytes * (100 - COMPACTION_GAIN_PERCENT)
@@ -57,7 +74,7 @@ impl Survey {
             if !is_worth_it {
                 continue;
             }
-            if store.epochs.have_passed(segment.sealed_at()) {
+            if is_settled {
                 survey.candidates.push(Candidate { segment, live });
             } else {
                 survey.waiting = true;

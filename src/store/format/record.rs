@@ -128,6 +128,12 @@ pub struct NameBody<'a> {
 }
 
 impl Body<'_> {
+    /// Whether it says that something is gone.
+    #[must_use]
+    pub fn is_delete(&self) -> bool {
+        matches!(self, Body::DeleteContent(_) | Body::DeleteName { .. })
+    }
+
     fn kind(&self) -> u8 {
         match self {
             Body::Put(_) => KIND_PUT,

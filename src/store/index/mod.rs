@@ -203,8 +203,9 @@ impl Index {
         let _swept_with_all_unnamed = self.contents.put(digest, lsn, location, false);
     }
 
-    /// Replay: a name. Gives the place of the one that it has replaced at its path, which may be another content's:
-    /// [`Index::replay_deletes`] is to be told.
+    /// Replay: a name. `gone` is told of the one that it has replaced at its path, which may be another content's:
+    /// [`Index::replay_deletes`] takes it out of that. Of one name there may be copies at several places, read in any
+    /// order: the last one counts, so that what was gone may be back.
     pub fn replay_name(
         &self,
         key: PathKey,
@@ -212,8 +213,12 @@ impl Index {
         place: Place,
         digest: &Digest,
         fingerprint: u64,
-    ) -> Option<Place> {
-        self.publish_name(key, lsn, place, digest, fingerprint, false).filter(|replaced| *replaced != place)
+        gone: &mut HashSet<Place>,
+    ) {
+        gone.extend(self.publish_name(key, lsn, place, digest, fingerprint, false));
+        if self.path(key) == Some(place) {
+            gone.remove(&place);
+        }
     }
 
     /// Replay: takes away what was deleted: names that are older than a delete of their content or path. `gone` are

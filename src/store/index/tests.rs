@@ -41,8 +41,9 @@ fn ticket(index: &Arc<Index>, digest: Digest) -> Ticket {
 
 /// Replays a name, and with it what it replaces.
 fn name(index: &Index, path: &str, n: u32, content: &Digest) {
-    let replaced = index.replay_name(key(path), Lsn(n.into()), place(n), content, n.into());
-    index.replay_deletes(&HashMap::new(), &HashMap::new(), replaced.into_iter().collect());
+    let mut gone = HashSet::new();
+    index.replay_name(key(path), Lsn(n.into()), place(n), content, n.into(), &mut gone);
+    index.replay_deletes(&HashMap::new(), &HashMap::new(), gone);
 }
 
 /// Replays the delete of a path.
@@ -301,7 +302,7 @@ fn a_damaged_copy_is_claimed_anew_and_healed_and_a_late_mark_harms_nothing() {
 #[test]
 fn a_name_without_its_content_counts_as_damaged_until_that_is_sent_again() {
     let index = Index::new();
-    index.replay_name(key("a"), Lsn(2), place(2), &digest(1), 1);
+    index.replay_name(key("a"), Lsn(2), place(2), &digest(1), 1, &mut HashSet::new());
     index.drop_nameless();
     assert!(index.content(&digest(1)).unwrap().damaged);
     index.advance_past(Lsn(2));
@@ -318,13 +319,34 @@ fn a_copy_of_a_record_takes_the_place_of_the_original() {
     let content = digest(1);
     for n in [1, 2] {
         index.replay_content(content, Lsn(1), inline(n));
-        let _replaced = index.replay_name(key("a"), Lsn(2), place(n), &content, 1);
-        let _replaced = index.replay_name(key("b"), Lsn(3), place(10 + n), &content, 1);
+        index.replay_name(key("a"), Lsn(2), place(n), &content, 1, &mut HashSet::new());
+        index.replay_name(key("b"), Lsn(3), place(10 + n), &content, 1, &mut HashSet::new());
     }
     assert_eq!(index.content(&content).unwrap().location, inline(2));
     assert_eq!(index.names(&content), [place(2), place(12)]);
     assert_eq!((index.path(key("a")), index.path(key("b"))), (Some(place(2)), Some(place(12))));
     assert_eq!(index.usage().content_bytes, 100);
+}
+
+#[test]
+fn a_name_that_is_read_at_its_copys_place_and_again_at_its_own_is_there() {
+    let index = Index::new();
+    let content = digest(1);
+    let mut gone = HashSet::new();
+    index.replay_content(content, Lsn(1), inline(1));
+    // As the checkpoint has it, the copy, and the original behind the checkpoint's position.
+    for at in [1, 2, 1] {
+        index.replay_name(key("a"), Lsn(2), place(at), &content, 1, &mut gone);
+    }
+    assert_eq!(gone, HashSet::from([place(2)]));
+    index.replay_deletes(&HashMap::new(), &HashMap::new(), gone);
+    index.drop_nameless();
+    assert_eq!((index.path(key("a")), index.names(&content)), (Some(place(1)), vec![place(1)]));
+    // A newer name's predecessor stays gone, wherever it is read again.
+    let mut gone = HashSet::new();
+    index.replay_name(key("a"), Lsn(5), place(5), &digest(2), 1, &mut gone);
+    index.replay_name(key("a"), Lsn(2), place(1), &content, 1, &mut gone);
+    assert_eq!(gone, HashSet::from([place(1)]));
 }
 
 /// All that an index shows, in order.
