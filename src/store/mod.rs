@@ -334,6 +334,12 @@ impl Store {
         self.recovered_records.store(report.records, Ordering::Relaxed);
     }
 
+    /// Records of the log that the start has read.
+    #[must_use]
+    pub fn records_read(&self) -> u64 {
+        self.recovered_records.load(Ordering::Relaxed)
+    }
+
     /// What recovery could not read of the log, in words; at most [`DAMAGE_LISTED_MAX`] places.
     #[must_use]
     pub fn log_damage(&self) -> &[String] {

@@ -9,16 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rhinobox::base::digest::Digest;
+use rhinobox::base::ids::LaneId;
 use rhinobox::ingest::FileError;
+use rhinobox::ingest::staging::Declared;
+use rhinobox::ingest::upload::{Mode, Terms, Upload};
 use rhinobox::runtime::clock;
 use rhinobox::runtime::core::spawn;
 use rhinobox::runtime::sim::{Latency, Outcome, Rng, Sim, SimDisk};
-use rhinobox::store::Room;
 use rhinobox::store::index::Location;
+use rhinobox::store::{Lane, LaneStart, Room};
 
 use crate::sim_store::{
-    INLINE_BYTES_MAX, Ledger, Machine, Request, SEGMENT_BYTES, ToSend, View, each_seed, recover_both_ways,
-    start,
+    INLINE_BYTES_MAX, Ledger, Machine, Request, SEGMENT_BYTES, ToSend, View, choices, each_seed,
+    recover_both_ways, start, start_with,
 };
 
 /// Contents, each of which has a client of its own; each content has this many names.
@@ -330,6 +333,47 @@ fn on_a_full_disk_deletes_work_and_uploads_go_on_when_they_have_freed_space() {
     let after = recover_both_ways(7, &disk.power_cut(5)).expect("it opens");
     assert!(after.view.problems.is_empty() && after.opened.recovered.damage.is_empty());
     assert!(after.view.files.len() >= 50);
+}
+
+#[test]
+fn what_an_upload_has_found_stays_until_it_is_named() {
+    let disk = SimDisk::new();
+    Sim::new(9, 1)
+        .run(|| async {
+            let (machine, opened) =
+                start_with(choices(), &disk, 1, &Ledger::shared()).await.expect("a fresh store opens");
+            // A lane beside those of the machine, for an upload that is in our hands.
+            let beside = LaneStart { id: LaneId(9), predecessor: None };
+            assert!(opened.recovered.lanes.is_empty(), "nobody has that one");
+            let lane = Lane::start(&machine.store, &machine.pool, beside);
+            let ingest = machine.ingest(0, lane.clone(), &machine.pool);
+            for len in [1_000, INLINE_BYTES_MAX + 3_000] {
+                let mut content = vec![0; len];
+                Rng::new(len as u64).fill(&mut content);
+                let digest = Digest::of(&content);
+                let stored = Request::of(vec![ToSend::new("first.bin", content.clone())]);
+                assert!(machine.upload(0, stored).await[0].is_ok());
+                let mut upload = Upload::new(&ingest, Mode::AtEnd);
+                let declared = Declared { name: "again.bin".into(), ..Declared::default() };
+                upload.begin(declared, None).await.expect("there is room");
+                upload.data(content.into()).await.expect("there is room");
+                upload.end(None).await.expect("there is room");
+                // It is found to be there already; then it loses its only name.
+                upload.settle().await;
+                assert!(machine.delete(0, digest).await.expect("nothing is full"));
+                clock::sleep(Duration::from_secs(5)).await;
+                let named = upload.finish(&Terms::default()).await.remove(0).expect("it is stored");
+                assert!(named.duplicate);
+                clock::sleep(Duration::from_secs(5)).await;
+                let content = machine.store.index.content(&digest).expect("it has a name");
+                assert!(!content.damaged && content.first_name.is_some(), "{len} bytes: {content:?}");
+            }
+            lane.stop().await;
+            machine.stop().await;
+        })
+        .done();
+    let after = recover_both_ways(4, &disk.power_cut(1)).expect("it opens");
+    assert_eq!((after.view.files.len(), after.view.problems.len()), (2, 0));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Data folders that the first build of version 1 wrote: every later build must read them.
 //!
 //! `clean` was stopped, twice; `unclean` is the same and one run more that died: an open segment with a torn batch at
-//! its end, a prepared segment, a blob that nothing names. `clean.manifest` and `unclean.manifest` list what they hold.
+//! its end, a prepared segment, a blob that nothing names. `checkpointed` is `clean` after a daemon has served it, which
+//! stored two contents more, gave one a second name, compacted the first segment, and left a checkpoint. The `.manifest` of
+//! each lists what it holds.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,7 +18,7 @@ use rhinobox::store::index::Claim;
 
 use crate::offline_support::*;
 
-const FOLDERS: [&str; 2] = ["clean", "unclean"];
+const FOLDERS: [&str; 3] = ["clean", "unclean", "checkpointed"];
 
 fn golden(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1").join(path)
@@ -70,8 +72,13 @@ fn committed_folders_verify_and_export_what_their_manifests_say() {
         let ran = rhinobox(&["verify", text(folder.path())]);
         assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{name}: {}", ran.out);
         assert!(ran.out.ends_with("no damage\n"), "{name}: {}", ran.out);
-        for (sort, count) in [("tail: ", 1), ("note: ", 2)] {
-            let count = if name == "clean" { 0 } else { count };
+        let (tails, notes) = match name {
+            "unclean" => (1, 2),
+            // How its checkpoint is.
+            "checkpointed" => (0, 1),
+            _ => (0, 0),
+        };
+        for (sort, count) in [("tail: ", tails), ("note: ", notes)] {
             assert_eq!(ran.out.matches(sort).count(), count, "{name}: {}", ran.out);
         }
         assert_eq!(exported(folder.path()), fs::read_to_string(golden(&format!("{name}.manifest"))).unwrap());
@@ -97,6 +104,23 @@ fn the_daemon_opens_committed_folders_and_goes_on_in_them() {
         assert_eq!(lines, manifest.lines().collect::<Vec<_>>());
         assert_eq!(exported.lines().count(), lines.len() + 1);
     }
+}
+
+#[test]
+fn the_committed_checkpoint_is_taken_and_says_what_the_log_says() {
+    let folder = thawed("checkpointed");
+    let read = |dir: &Path| {
+        run(dir, End::Died, |ingest| async move {
+            let usage = ingest.store.index.usage();
+            (ingest.store.records_read(), usage.contents, usage.names, usage.content_bytes)
+        })
+    };
+    let with = read(folder.path());
+    fs::remove_file(folder.join("index/checkpoint")).unwrap();
+    let without = read(folder.path());
+    assert_eq!((with.0, without.0), (0, 18), "records that were read");
+    assert_eq!((with.1, with.2, with.3), (without.1, without.2, without.3));
+    assert_eq!((with.1, with.2), (7, 9), "contents and names");
 }
 
 /// Uploads one of everything in two runs.
@@ -158,7 +182,7 @@ fn die(dir: &Path) {
 #[test]
 #[ignore = "writes the golden folders; only for a new version of the format"]
 fn write_the_folders() {
-    for name in FOLDERS {
+    for name in ["clean", "unclean"] {
         let folder = Folder::new();
         fill(folder.path());
         if name == "unclean" {

@@ -142,7 +142,7 @@ pub(crate) async fn start_with(
 }
 
 impl Machine {
-    fn ingest(&self, core: usize, lane: Rc<Lane>, pool: &Pool) -> Ingest {
+    pub(crate) fn ingest(&self, core: usize, lane: Rc<Lane>, pool: &Pool) -> Ingest {
         let inboxes = Arc::clone(&self.inboxes);
         let turn = AtomicUsize::new(core);
         let deal: Deal = Rc::new(move |slice| {
