@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let category = String::from_utf8_lossy(input.bytes(category_len)).into_owned();
     let text = String::from_utf8_lossy(input.0).into_owned();
 
-    let file_name = FileName::new(text.clone());
+    let file_name = FileName::new(text.as_str().into());
     assert!(!file_name.base().contains('/'), "{text:?}");
     if let Ok(sent) = Sent::parse(&text) {
         assert!(!sent.name.contains(['/', '\\']), "{text:?}");
