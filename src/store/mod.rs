@@ -334,6 +334,11 @@ impl Store {
         self.recovered_records.store(report.records, Ordering::Relaxed);
     }
 
+    /// Whether all that was written to a segment has been entered in the index, and nothing more will be.
+    fn is_settled(&self, segment: &segment::Segment) -> bool {
+        segment.is_sealed() && self.epochs.have_passed(segment.sealed_at())
+    }
+
     /// Records of the log that the start has read.
     #[must_use]
     pub fn records_read(&self) -> u64 {

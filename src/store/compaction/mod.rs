@@ -1,8 +1,9 @@
 //! Giving space back: what lives in a segment that is mostly dead is copied, and the segment removed.
 //!
 //! Always: a copy keeps its record's number, so that it is older than everything that was newer than the original;
-//! damaged records are never dropped: a segment that has any stays as it is; so does the last of a lane, whose
-//! successor, not there yet, will name it. The order, for one segment:
+//! damaged records are never dropped: a segment that has any stays as it is; so does the last of a lane in use, whose
+//! successor, not there yet, will name it; records of deletes are kept as long as `tombstones` says. The order, for one
+//! segment:
 //!
 //! 1. nobody is active who may have put something there that the index does not show yet;
 //! 2. its live records are copied by a lane of the compactor's own, and flushed;

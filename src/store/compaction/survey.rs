@@ -42,11 +42,10 @@ pub(super) fn bytes_used(store: &Store) -> u64 {
     store.segments.all().iter().filter(|segment| !segment.is_emptied()).map(|segment| segment.bytes()).sum()
 }
 
-/// The segments of which the index shows all that lives in them from now on.
+/// The segments of which the index shows, from now on, all that lives in them.
 pub(super) fn settled(store: &Store) -> HashSet<SegmentId> {
     let all = store.segments.all();
-    let settled = all.iter().filter(|it| it.is_sealed() && store.epochs.have_passed(it.sealed_at()));
-    settled.map(|segment| segment.id).collect()
+    all.iter().filter(|segment| store.is_settled(segment)).map(|segment| segment.id).collect()
 }
 
 impl Survey {

@@ -27,7 +27,7 @@ use crate::store::segment::Segment;
 /// Gives guards to the segments that can have one now. Not while something is copied.
 pub(super) fn set_guards(store: &Store) {
     for segment in store.segments.all() {
-        if segment.guard().is_none() && segment.is_sealed() && store.epochs.have_passed(segment.sealed_at()) {
+        if segment.guard().is_none() && store.is_settled(&segment) {
             // Read after it was found that they have passed: what they wrote is below it.
             segment.raise_guard(SegmentId(store.next_segment.load(Ordering::Acquire)));
         }
@@ -90,6 +90,6 @@ pub(super) fn oldest_in_the_way(
     let last_of_lanes = store.segments.last_of_lanes();
     let oldest = in_the_way
         .filter(|segment| last_of_lanes.get(&segment.lane) != Some(&segment.id))
-        .find(|segment| segment.is_sealed() && store.epochs.have_passed(segment.sealed_at()))?;
+        .find(|segment| store.is_settled(segment))?;
     Some(Candidate { segment: oldest.clone(), live: oldest.bytes() })
 }
