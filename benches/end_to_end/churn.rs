@@ -19,9 +19,10 @@ use crate::Result;
 use crate::answer::Keep;
 use crate::client::{Connection, drive};
 use crate::daemon::Daemon;
-use crate::load::{Batch, Load, Random};
+use crate::load::{Batch, Load};
 use crate::measure::{Snapshot, metric};
-use crate::report::Machine;
+use crate::support::machine::Machine;
+use crate::support::random::Random;
 
 /// Of each file.
 const FILE_BYTES: usize = 10 << 10;
@@ -40,6 +41,7 @@ const P99_MAX: f64 = 1.2;
 
 /// The flags of this measurement.
 #[derive(Args, Debug)]
+#[group(id = "churn_flags")]
 pub(crate) struct Flags {
     /// Measures compaction, by storing and deleting at a steady rate, instead of the rows
     #[arg(long)]

@@ -12,6 +12,7 @@ use memchr::memmem::Finder;
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::{Answer, Keep};
+use crate::support::random::Random;
 
 /// What users send, mostly: the type is recognised at once. The rest of a file is noise.
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x48\x00\x48\x00\x00";
@@ -233,21 +234,4 @@ fn push_content(request: &mut Vec<u8>, bytes: usize, random: &mut Random) -> Ran
         request.extend_from_slice(&random.next().to_le_bytes()[..left.min(8)]);
     }
     start..start + bytes
-}
-
-/// Noise that neither compresses nor repeats (xorshift64*); no more is asked of it.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        let drawn = (u128::from(self.next()) * end as u128) >> 64;
-        usize::try_from(drawn).unwrap_or(0)
-    }
 }

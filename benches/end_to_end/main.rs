@@ -7,7 +7,6 @@
 //! costs and brings.
 
 mod answer;
-mod baseline;
 mod churn;
 mod client;
 mod daemon;
@@ -16,6 +15,8 @@ mod measure;
 mod overload;
 mod report;
 mod rows;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -25,11 +26,12 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::measure::Plan;
-use crate::report::{Machine, Report};
+use crate::report::Report;
 use crate::rows::ROWS;
+use crate::support::machine::Machine;
+use crate::support::{baseline, output};
 
-/// What is said when a run cannot go on.
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) use crate::support::Result;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -86,8 +88,7 @@ fn run(cli: &Cli) -> Result<()> {
         let known = ROWS.map(|row| row.id).join(", ");
         return Err(format!("no row is called {id}; there are {known}").into());
     }
-    // Cargo gives a bench a folder of its own in target/tmp.
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    let target = output::figures_dir();
     let dir = cli.dir.clone().unwrap_or_else(|| target.clone());
     fs::create_dir_all(&dir)?;
     // What an interrupted run left is removed, but not under a run that goes on.

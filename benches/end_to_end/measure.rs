@@ -1,7 +1,7 @@
 //! One row from start to end: a fresh daemon, warm-up, the measured time, a check of what was stored.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -316,21 +316,4 @@ pub(crate) fn metric<T: std::str::FromStr>(
     let text = String::from_utf8_lossy(&answer.body);
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     Ok(value.and_then(|value| value.trim().parse().ok()))
-}
-
-/// The file system under a folder, as the kernel names it: kind, device.
-pub(crate) fn file_system(dir: &Path) -> Result<(String, String)> {
-    let dir = dir.canonicalize()?;
-    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ');
-            let (device, at, kind) = (fields.next()?, fields.next()?, fields.next()?);
-            dir.starts_with(at).then(|| (at.len(), (kind.to_owned(), device.to_owned())))
-        })
-        // Of two mounts at one place the later is seen.
-        .max_by_key(|(length, _)| *length)
-        .map(|(_, found)| found)
-        .ok_or_else(|| "no file system under the folder".into())
 }

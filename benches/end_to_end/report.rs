@@ -1,83 +1,14 @@
 //! What is printed: the machine, the table, the floors, the predecessor beside us; and the same as JSON.
 
-use std::fs;
-use std::path::Path;
-
 use serde::Serialize;
 
-use crate::Result;
-use crate::baseline::DiskWrite;
-use crate::measure::{Measured, file_system};
+use crate::measure::Measured;
+use crate::support::baseline::DiskWrite;
+use crate::support::machine::Machine;
+use crate::support::text::grouped;
 
 /// A machine on which others take more than this is not measured, it is shared.
 const OTHER_CORES_MAX: f64 = 0.3;
-
-/// Where and on what was measured.
-#[derive(Clone, Serialize, Debug)]
-pub(crate) struct Machine {
-    pub(crate) processor: String,
-    pub(crate) cores: usize,
-    pub(crate) memory_bytes: u64,
-    pub(crate) kernel: String,
-    pub(crate) folder: String,
-    pub(crate) file_system: String,
-    pub(crate) device: String,
-    /// Of the last minute, at the start.
-    pub(crate) load_average: f64,
-    /// The device's write cache as the kernel sees it, and whether it takes FUA.
-    pub(crate) write_cache: String,
-}
-
-impl Machine {
-    /// Looks at the machine and the folder.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
-    pub(crate) fn look(dir: &Path) -> Result<Self> {
-        let (file_system, device) = file_system(dir)?;
-        let read =
-            |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-        let (cpuinfo, meminfo) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-        let after = |text: &str, name: &str| {
-            let line = text.lines().find(|line| line.starts_with(name))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        };
-        let mut processor = after(&cpuinfo, "model name").unwrap_or_else(|| "unknown".into());
-        if after(&cpuinfo, "flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")) {
-            processor.push_str(", virtual");
-        }
-        let memory = after(&meminfo, "MemTotal").unwrap_or_default();
-        let queue = write_cache(dir);
-        Ok(Self {
-            processor,
-            cores: std::thread::available_parallelism()?.get(),
-            memory_bytes: memory.trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024,
-            kernel: format!("{} {}", read("/proc/sys/kernel/ostype"), read("/proc/sys/kernel/osrelease")),
-            folder: dir.display().to_string(),
-            file_system,
-            device,
-            load_average: read("/proc/loadavg")
-                .split(' ')
-                .next()
-                .and_then(|load| load.parse().ok())
-                .unwrap_or(0.0),
-            write_cache: queue.unwrap_or_else(|| "unknown".into()),
-        })
-    }
-}
-
-fn write_cache(dir: &Path) -> Option<String> {
-    use std::os::linux::fs::MetadataExt as _;
-    let device = fs::metadata(dir).ok()?.st_dev();
-    let node = format!("/sys/dev/block/{}:{}", libc::major(device), libc::minor(device));
-    // A partition's queue is its disk's.
-    let queue = [format!("{node}/queue"), format!("{node}/../queue")]
-        .into_iter()
-        .find(|at| Path::new(at).is_dir())?;
-    let read = |name: &str| fs::read_to_string(format!("{queue}/{name}")).ok();
-    let fua = if read("fua")?.trim() == "1" { "FUA" } else { "no FUA" };
-    Some(format!("{}, {fua}", read("write_cache")?.trim()))
-}
 
 /// A least (or most) that a figure must reach.
 #[derive(Clone, Serialize, Debug)]
@@ -157,26 +88,11 @@ impl Report {
 
     /// The head, before any row is measured.
     pub(crate) fn print_head(&self) {
-        let machine = &self.machine;
         println!(
             "rhinobox {}, end to end: closed loop over loopback, durable, {} s a row",
             self.version, self.seconds_per_row
         );
-        println!(
-            "  machine      {}, {} cores, {} MB, load average {}",
-            machine.processor,
-            machine.cores,
-            grouped(machine.memory_bytes as f64 / 1e6),
-            machine.load_average
-        );
-        println!("  kernel       {}", machine.kernel);
-        println!(
-            "  disk         {} on {} (write cache: {}), {}",
-            machine.file_system, machine.device, machine.write_cache, machine.folder
-        );
-        if ["tmpfs", "ramfs"].contains(&machine.file_system.as_str()) {
-            println!("  WARNING      this is no disk; set RHINOBOX_BENCH_DIR to a folder on one");
-        }
+        self.machine.print();
         println!("  SHA-256      {} MB/s on one core", grouped(self.sha256_mb_per_second));
     }
 
@@ -359,17 +275,4 @@ fn short(us: f64) -> String {
         ..10_000.0 => grouped(us),
         _ => format!("{:.1}ms", us / 1e3),
     }
-}
-
-/// A number without fraction, its thousands apart.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -17,7 +17,7 @@ use self::open_loop::{Connections, Offer, Outcome, offer};
 use self::slow_disk::SlowDisk;
 use crate::Result;
 use crate::daemon::Daemon;
-use crate::report::Machine;
+use crate::support::machine::Machine;
 
 /// Multiples of the knee's load; the last one's goodput is held against the first one's.
 const LOADS: [f64; 5] = [1.0, 0.5, 1.5, 2.0, 3.0];
@@ -34,6 +34,7 @@ const KNEE_RATIO: f64 = 1.06;
 
 /// The flags of this measurement.
 #[derive(Args, Debug)]
+#[group(id = "overload_flags")]
 pub(crate) struct Flags {
     /// Measures overload on a slow disk instead of the rows; takes root, nbdkit and nbdfuse
     #[arg(long)]

@@ -17,8 +17,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use crate::Result;
 use crate::answer::Answer;
 use crate::daemon::Daemon;
-use crate::load::{Batch, Load, Random};
+use crate::load::{Batch, Load};
 use crate::measure::Snapshot;
+use crate::support::random::Random;
 
 /// What every request carries: one file of 10 KB.
 const FILE: Batch = Batch { files: 1, bytes: 10 << 10 };

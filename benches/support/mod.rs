@@ -1,0 +1,16 @@
+//! What the benches share: where data and figures go, what the machine can do, how figures are summed up, printed and
+//! drawn. Each bench takes it in by `#[path = "../support/mod.rs"] mod support;`.
+
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
+pub(crate) mod baseline;
+pub(crate) mod head;
+pub(crate) mod machine;
+pub(crate) mod output;
+pub(crate) mod plot;
+pub(crate) mod random;
+pub(crate) mod samples;
+pub(crate) mod text;
+
+/// What is said when a run cannot go on.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
