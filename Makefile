@@ -10,6 +10,9 @@ FUZZ_TARGET := $(or $(TARGET),head)
 override TARGET := $(or $(CARGO_TARGET_DIR),target)
 # For `make run`: settings, as flags of `rhinobox serve`. For `make bench` and `make bench-overload`: their own flags.
 ARGS ?=
+# For `make bench`: which of BENCHES; with ARGS and without PARTS it is end_to_end, whose flags they are.
+PARTS ?=
+BENCHES := end_to_end stages
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
 # For `make fuzz`.
@@ -84,8 +87,13 @@ fuzz: | toolchain ## Fuzz one target for long (TARGET=head SECONDS=600); the tar
 	scripts/fuzz.sh "$(FUZZ_TARGET)" "$(SECONDS)"
 
 .PHONY: bench
-bench: | toolchain ## Measure a release daemon over loopback and print one table (ARGS="--rows 10k-c1 --seconds 2" for a part)
-	$(CARGO) bench --bench end_to_end -- $(ARGS)
+bench: | toolchain ## Measure all parts, each to one table (PARTS="stages"; ARGS="--rows 10k-c1 --seconds 2" for end_to_end alone)
+	$(CARGO) bench $(addprefix --bench ,$(or $(PARTS),$(if $(ARGS),end_to_end,$(BENCHES)))) -- $(ARGS)
+
+.PHONY: bench-full
+bench-full: | toolchain ## The same for longer and with more repetitions
+	RHINOBOX_BENCH_SECONDS=30 $(CARGO) bench --bench end_to_end
+	$(CARGO) bench $(addprefix --bench ,$(filter-out end_to_end,$(BENCHES))) -- --full
 
 .PHONY: bench-restart
 bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")

@@ -10,7 +10,10 @@ pub(crate) mod output;
 pub(crate) mod plot;
 pub(crate) mod random;
 pub(crate) mod samples;
+pub(crate) mod store;
+pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod timing;
 
 /// What is said when a run cannot go on.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
