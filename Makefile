@@ -92,8 +92,7 @@ bench: | toolchain ## Measure all parts, each to one table (PARTS="stages"; ARGS
 
 .PHONY: bench-full
 bench-full: | toolchain ## The same for longer and with more repetitions
-	RHINOBOX_BENCH_SECONDS=30 $(CARGO) bench --bench end_to_end
-	$(CARGO) bench $(addprefix --bench ,$(filter-out end_to_end,$(BENCHES))) -- --full
+	$(CARGO) bench $(addprefix --bench ,$(BENCHES)) -- --full $(ARGS)
 
 .PHONY: bench-restart
 bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")

@@ -20,7 +20,8 @@ use crate::answer::Keep;
 use crate::client::{Connection, drive};
 use crate::daemon::Daemon;
 use crate::load::{Batch, Load};
-use crate::measure::{Snapshot, metric};
+use crate::measure::Snapshot;
+use crate::metrics::Metrics;
 use crate::support::machine::Machine;
 use crate::support::random::Random;
 
@@ -201,7 +202,8 @@ impl Run {
 
 /// The log's bytes as of its metrics, of those that live.
 fn space(reader: &mut Connection, daemon: &Daemon, shared: &Shared) -> Result<f64> {
-    let log: f64 = metric(reader, daemon, "rhinobox_segment_bytes")?
+    let log: f64 = Metrics::read(reader, daemon)?
+        .get("rhinobox_segment_bytes")
         .ok_or("the daemon does not say how large its log is")?;
     Ok(log / shared.live_bytes()? as f64)
 }
@@ -298,9 +300,10 @@ fn watch(daemon: &Daemon, shared: &Shared, reader: &mut Connection, time: Durati
         spaces.push_back(space(reader, daemon, shared)?);
     }
     let after = Snapshot::take(daemon)?;
-    let mut counter = |name| metric::<f64>(reader, daemon, name).map(Option::unwrap_or_default);
-    let copied = counter("rhinobox_compaction_copied_bytes_total")?;
-    let freed = counter("rhinobox_compaction_freed_bytes_total")?;
+    let metrics = Metrics::read(reader, daemon)?;
+    let counter = |name| metrics.get::<f64>(name).unwrap_or_default();
+    let copied = counter("rhinobox_compaction_copied_bytes_total");
+    let freed = counter("rhinobox_compaction_freed_bytes_total");
     let space = spaces.back().copied().unwrap_or_default();
     let space_max = spaces.iter().skip(spaces.len() / 2).copied().fold(0.0, f64::max);
     Ok(Watched { before, after, space, space_max, copied, freed })

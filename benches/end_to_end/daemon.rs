@@ -39,6 +39,14 @@ impl Daemon {
         if data_dir.exists() {
             fs::remove_dir_all(data_dir)?;
         }
+        Self::start_on(program, data_dir, arguments)
+    }
+
+    /// Starts it on the store that is there.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub(crate) fn start_on(program: &Path, data_dir: &Path, arguments: &[String]) -> Result<Self> {
         let mut command = Command::new(program);
         command.arg("serve").args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
         // The defaults are measured, whatever the shell has set.
@@ -212,8 +220,20 @@ fn seconds(ticks: u64) -> f64 {
 /// # Errors
 /// If there is no such process.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most that was ever resident of it, bytes.
+///
+/// # Errors
+/// If there is no such process.
+pub(crate) fn resident_bytes_max(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib * 1024)
 }

@@ -1,24 +1,29 @@
-//! The daemon end to end: a closed-loop client over loopback against the real program, on a real disk, durable.
+//! The daemon end to end: clients over loopback against the real program, on a real disk, durable.
 //!
-//! `cargo bench --bench end_to_end` measures all rows and prints one table; `-- --rows 10k-c1,1000x2k --seconds 2`
-//! some of them, shortly. Every row has a daemon of its own on a fresh data folder. Every answer is checked; a wrong
-//! one ends the run, while a missed floor is only told. `-- --overload` measures another thing: what is answered in time
-//! as more and more is offered, in an open loop, on a disk that is slow on purpose. `-- --churn` measures what compaction
-//! costs and brings.
+//! `cargo bench --bench end_to_end` measures all of [`PARTS`] and prints a table each; `-- --parts sizes,open-loop`
+//! some of them, and `-- --rows 10k-c1,1000x2k --seconds 2` some rows of the first. Every answer is checked; a wrong one
+//! ends the run, while a missed floor is only told. Two more measurements take longer and are asked for by flags of
+//! their own: `--overload`, what is answered in time as more and more is offered, on a disk that is slow on purpose;
+//! `--churn`, what compaction costs and brings.
 
 mod answer;
 mod churn;
 mod client;
 mod daemon;
+mod hgrm;
 mod load;
 mod measure;
+mod metrics;
+mod open_loop;
 mod overload;
+mod parts;
+mod plots;
 mod report;
 mod rows;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,26 +31,32 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::measure::Plan;
+use crate::parts::PARTS;
 use crate::report::Report;
 use crate::rows::ROWS;
 use crate::support::machine::Machine;
-use crate::support::{baseline, output};
+use crate::support::output;
 
 pub(crate) use crate::support::Result;
+
+/// Measured time of a row.
+const SECONDS: f64 = 10.0;
+const SECONDS_FULL: f64 = 30.0;
 
 /// The command line.
 #[derive(Parser, Debug)]
 #[command(about = "Measures the rhinobox daemon end to end, over loopback, durable.")]
 struct Cli {
-    /// Rows to measure, by id [default: all]
+    /// Parts to measure: rows, open-loop, sizes, connections, cores, stores, memory [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "IDS")]
+    parts: Vec<String>,
+    /// Rows to measure, by id, and no other part unless --parts names it [default: all]
     #[arg(long, value_delimiter = ',', value_name = "IDS")]
     rows: Vec<String>,
-    /// Measured time of each row; a tenth more is warm-up
-    #[arg(long, env = "RHINOBOX_BENCH_SECONDS", default_value_t = 10.0)]
-    seconds: f64,
-    /// Folder for data, on the disk to be measured [default: bench in cargo's target folder]
-    #[arg(long, env = "RHINOBOX_BENCH_DIR", value_name = "DIR")]
-    dir: Option<PathBuf>,
+    /// Measured time of each row, behind a tenth of it as warm-up; steps of other parts take a share of it [default: 10, with
+    /// --full 30]
+    #[arg(long, env = "RHINOBOX_BENCH_SECONDS")]
+    seconds: Option<f64>,
     /// Where the figures go as JSON [default: bench/end_to_end.json in cargo's target folder]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -68,9 +79,8 @@ struct Cli {
     overload: overload::Flags,
     #[command(flatten)]
     churn: churn::Flags,
-    /// Given by cargo
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    common: output::Flags,
 }
 
 fn main() -> ExitCode {
@@ -84,75 +94,64 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    if let Some(id) = cli.rows.iter().find(|id| ROWS.iter().all(|row| row.id != **id)) {
-        let known = ROWS.map(|row| row.id).join(", ");
-        return Err(format!("no row is called {id}; there are {known}").into());
-    }
-    let target = output::figures_dir();
-    let dir = cli.dir.clone().unwrap_or_else(|| target.clone());
-    fs::create_dir_all(&dir)?;
-    // What an interrupted run left is removed, but not under a run that goes on.
-    let lock = File::create(dir.join("end_to_end.lock"))?;
-    lock.try_lock().map_err(|error| format!("another run uses {}: {error}", dir.display()))?;
+    known("row", &cli.rows, ROWS.iter().map(|row| row.id.as_ref()))?;
+    known("part", &cli.parts, PARTS.iter().map(|part| part.id))?;
+    let data = output::DataDir::make("end_to_end", cli.common.dir.as_deref())?;
+    let machine = Machine::look(data.path())?;
+    let seconds = cli.seconds.unwrap_or(if cli.common.full { SECONDS_FULL } else { SECONDS });
     if cli.overload.is_asked_for() {
-        let machine = Machine::look(&dir)?;
-        return overload::measure(&cli.overload, &cli.daemon, &cli.daemon_arg, cli.seconds, &machine);
+        return overload::measure(&cli.overload, &cli.daemon, &cli.daemon_arg, seconds, &machine);
     }
     if cli.churn.is_asked_for() {
-        let machine = Machine::look(&dir)?;
-        return churn::measure(&cli.churn, &cli.daemon, &cli.daemon_arg, (&dir, cli.seconds), &machine);
+        return churn::measure(&cli.churn, &cli.daemon, &cli.daemon_arg, (data.path(), seconds), &machine);
     }
-    let json = cli.json.clone().unwrap_or_else(|| target.join("end_to_end.json"));
-    let time = Duration::try_from_secs_f64(cli.seconds)?;
-    let baseline_time = (time / 10).min(Duration::from_secs(1));
     let plan = Plan {
         program: cli.daemon.clone(),
         arguments: cli.daemon_arg.clone(),
-        dir: dir.join("end_to_end.data"),
-        time,
+        dir: data.path().to_path_buf(),
+        figures: output::figures_dir().join("end_to_end"),
+        rows: cli.rows.clone(),
+        full: cli.common.full,
+        time: Duration::try_from_secs_f64(seconds)?,
         connections: cli.connections,
         threads: cli.client_threads,
         client_core: cli.client_core,
     };
-    if plan.dir.exists() {
-        fs::remove_dir_all(&plan.dir)?;
-    }
-    fs::create_dir_all(&plan.dir)?;
-    let measured = measure_all(cli, &plan, baseline_time, Machine::look(&dir)?);
-    fs::remove_dir_all(&plan.dir)?;
-    let report = measured?;
-    report.print_rest();
+    fs::create_dir_all(&plan.figures)?;
+    let report = measure(cli, &plan, machine)?;
+    report.print_predecessor();
+    let json = cli.json.clone().unwrap_or_else(|| output::figures_dir().join("end_to_end.json"));
     if let Some(parent) = json.parent() {
         fs::create_dir_all(parent)?;
     }
     fs::write(&json, serde_json::to_vec_pretty(&report)?)?;
     println!("\nThe same as JSON: {}", json.display());
+    println!("All latencies, for HdrHistogram's plotters: {}/*.hgrm", plan.figures.display());
     Ok(())
 }
 
-fn measure_all(cli: &Cli, plan: &Plan, baseline_time: Duration, machine: Machine) -> Result<Report> {
-    let mut report = Report {
-        version: env!("CARGO_PKG_VERSION").into(),
-        machine,
-        daemon_start_lines: Vec::new(),
-        seconds_per_row: cli.seconds,
-        disk: [baseline::disk(&plan.dir, baseline_time)?, Vec::new()],
-        sha256_mb_per_second: baseline::sha256_rate(baseline_time) / 1e6,
-        rows: Vec::new(),
-        floors: Vec::new(),
-    };
+/// Measures the parts that are asked for.
+fn measure(cli: &Cli, plan: &Plan, machine: Machine) -> Result<Report> {
+    let mut report = Report::new(machine, plan);
     report.print_head();
-    for row in ROWS.iter().filter(|row| cli.rows.is_empty() || cli.rows.iter().any(|id| id == row.id)) {
-        let (measured, start_lines) = measure::measure(row, plan)?;
-        if report.rows.is_empty() {
-            Report::print_start_lines(&start_lines);
-            report.daemon_start_lines = start_lines;
-            Report::print_table_head();
+    for part in &PARTS {
+        let is_named = cli.parts.iter().any(|id| id == part.id);
+        let by_its_rows = part.id == "rows" && !cli.rows.is_empty();
+        let is_default = cli.parts.is_empty() && cli.rows.is_empty();
+        if is_named || by_its_rows || is_default {
+            println!("\n{}: {}", part.id, part.title);
+            (part.measure)(plan, &mut report)?;
         }
-        Report::print_row(&measured);
-        report.rows.push(measured);
     }
-    report.disk[1] = baseline::disk(&plan.dir, baseline_time)?;
-    report.check();
     Ok(report)
+}
+
+/// # Errors
+/// If something is asked for that does not exist.
+fn known<'a>(kind: &str, asked: &[String], known: impl Iterator<Item = &'a str>) -> Result<()> {
+    let known: Vec<&str> = known.collect();
+    match asked.iter().find(|id| !known.contains(&id.as_str())) {
+        Some(id) => Err(format!("no {kind} is called {id}; there are {}", known.join(", ")).into()),
+        None => Ok(()),
+    }
 }

@@ -13,7 +13,9 @@ use crate::Result;
 use crate::answer::Keep;
 use crate::client::{Connection, drive};
 use crate::daemon::{Daemon, Processor, idle_and_stolen, resident_bytes};
+use crate::hgrm;
 use crate::load::Load;
+use crate::metrics::{Metrics, StageTime};
 use crate::rows::Row;
 
 /// A row ends early rather than fill the disk: at so many bytes of content, or a third of what is free.
@@ -33,12 +35,27 @@ const STOP: u8 = 2;
 pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
+    /// Where daemons have their data.
     pub(crate) dir: PathBuf,
+    /// Where histograms and plots go.
+    pub(crate) figures: PathBuf,
+    /// The rows asked for, by id; none is all.
+    pub(crate) rows: Vec<String>,
+    /// Whether parts are to take the time they like.
+    pub(crate) full: bool,
+    /// Of each row.
     pub(crate) time: Duration,
     /// In place of the row's own.
     pub(crate) connections: Option<u32>,
     pub(crate) threads: u32,
     pub(crate) client_core: Option<usize>,
+}
+
+impl Plan {
+    /// For one of many short rows.
+    pub(crate) fn brief(&self) -> Self {
+        Self { time: self.time / 5, connections: None, ..self.clone() }
+    }
 }
 
 /// Latencies of whole requests, milliseconds.
@@ -87,6 +104,11 @@ pub(crate) struct Measured {
     pub(crate) durability: &'static str,
     /// Whether it ended before its time, as it had stored enough.
     pub(crate) ended_early: bool,
+    /// Where the time of its uploads went, warm-up included, by the daemon's own word; empty for downloads.
+    pub(crate) stages: Vec<StageTime>,
+    /// Of whole requests, nanoseconds.
+    #[serde(skip)]
+    pub(crate) histogram: Histogram<u64>,
 }
 
 impl Measured {
@@ -135,7 +157,7 @@ impl Snapshot {
 /// # Errors
 /// If the daemon fails, or any answer is not what it must be.
 pub(crate) fn measure(row: &Row, plan: &Plan) -> Result<(Measured, Vec<String>)> {
-    let daemon = Daemon::start(&plan.program, &plan.dir.join(row.id), &plan.arguments)?;
+    let daemon = Daemon::start(&plan.program, &plan.dir.join(row.id.as_ref()), &plan.arguments)?;
     let start_lines = daemon.start_lines.clone();
     match measure_on(&daemon, row, plan) {
         Ok(measured) => {
@@ -148,7 +170,11 @@ pub(crate) fn measure(row: &Row, plan: &Plan) -> Result<(Measured, Vec<String>)>
     }
 }
 
-fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
+/// Measures a row on a running daemon.
+///
+/// # Errors
+/// If any answer is not what it must be.
+pub(crate) fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
     let connections = plan.connections.unwrap_or(row.connections);
     let (mut lanes, stored_before) = row.lanes(daemon.address, connections)?;
     let share = lanes.len().div_ceil(usize::try_from(plan.threads.max(1))?);
@@ -178,7 +204,9 @@ fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
         verify(connection, load, &mut reader, daemon)?;
     }
     let files_in_store = stored_before + shared.stored_files.load(Ordering::Relaxed);
-    let reported = reported_index_bytes(&mut reader, daemon)?;
+    let metrics = Metrics::read(&mut reader, daemon)?;
+    let reported = metrics.get("rhinobox_index_bytes");
+    hgrm::write(&plan.figures.join(row.id.as_ref()).with_extension("hgrm"), &histogram)?;
 
     let seconds = (after.at - before.at).as_secs_f64();
     let files = shared.files.load(Ordering::Relaxed);
@@ -190,8 +218,8 @@ fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
     let stolen_cores = (after.stolen - before.stolen) / seconds;
     let all_cores = thread::available_parallelism()?.get() as f64;
     Ok(Measured {
-        id: row.id.into(),
-        title: row.title.into(),
+        id: row.id.to_string(),
+        title: row.title.to_string(),
         connections,
         file_bytes: row.bytes_each(),
         seconds,
@@ -221,6 +249,9 @@ fn measure_on(daemon: &Daemon, row: &Row, plan: &Plan) -> Result<Measured> {
         uploads: row.uploads(),
         durability,
         ended_early: seconds < plan.time.as_secs_f64() * 0.95,
+        // Those of a download's row are of the uploads that made its store.
+        stages: if row.uploads() { metrics.stages() } else { Vec::new() },
+        histogram,
     })
 }
 
@@ -278,7 +309,15 @@ fn watch(daemon: &Daemon, shared: &Shared, time: Duration) -> Result<(Snapshot, 
 }
 
 /// Reads back what a lane sent last: its first file, one in the middle and its last.
-fn verify(connection: &mut Connection, load: &Load, reader: &mut Connection, daemon: &Daemon) -> Result<()> {
+///
+/// # Errors
+/// If a byte is otherwise, or the answer did not name it.
+pub(crate) fn verify(
+    connection: &mut Connection,
+    load: &Load,
+    reader: &mut Connection,
+    daemon: &Daemon,
+) -> Result<()> {
     let stored = load.stored();
     for at in [0, stored.len() / 2, stored.len() - 1] {
         let stored = &stored[at];
@@ -295,25 +334,4 @@ fn verify(connection: &mut Connection, load: &Load, reader: &mut Connection, dae
         }
     }
     Ok(())
-}
-
-/// `rhinobox_index_bytes`, if the daemon's metrics have it.
-fn reported_index_bytes(reader: &mut Connection, daemon: &Daemon) -> Result<Option<u64>> {
-    metric(reader, daemon, "rhinobox_index_bytes")
-}
-
-/// A figure of the daemon's metrics, if they have it.
-///
-/// # Errors
-/// If they cannot be read.
-pub(crate) fn metric<T: std::str::FromStr>(
-    reader: &mut Connection,
-    daemon: &Daemon,
-    name: &str,
-) -> Result<Option<T>> {
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address);
-    let answer = reader.ask(request.as_bytes(), Keep::Bytes)?;
-    let text = String::from_utf8_lossy(&answer.body);
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    Ok(value.and_then(|value| value.trim().parse().ok()))
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::measure::Measured;
+use crate::measure::{Measured, Plan};
+use crate::parts::{Case, OnCores, OnStore, Peak};
 use crate::support::baseline::DiskWrite;
 use crate::support::machine::Machine;
 use crate::support::text::grouped;
@@ -32,9 +33,39 @@ pub(crate) struct Report {
     pub(crate) sha256_mb_per_second: f64,
     pub(crate) rows: Vec<Measured>,
     pub(crate) floors: Vec<Floor>,
+    pub(crate) open_loop: Vec<Case>,
+    /// Of 10 KB, over more and more connections.
+    pub(crate) connections: Vec<Measured>,
+    /// Larger and larger files.
+    pub(crate) sizes: Vec<Measured>,
+    /// A batch on more and more of the daemon's cores.
+    pub(crate) cores: Vec<OnCores>,
+    /// Onto larger and larger stores.
+    pub(crate) stores: Vec<OnStore>,
+    pub(crate) memory: Vec<Peak>,
 }
 
 impl Report {
+    /// Of nothing yet.
+    pub(crate) fn new(machine: Machine, plan: &Plan) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            machine,
+            daemon_start_lines: Vec::new(),
+            seconds_per_row: plan.time.as_secs_f64(),
+            disk: [Vec::new(), Vec::new()],
+            sha256_mb_per_second: 0.0,
+            rows: Vec::new(),
+            floors: Vec::new(),
+            open_loop: Vec::new(),
+            connections: Vec::new(),
+            sizes: Vec::new(),
+            cores: Vec::new(),
+            stores: Vec::new(),
+            memory: Vec::new(),
+        }
+    }
+
     fn row(&self, id: &str) -> Option<&Measured> {
         self.rows.iter().find(|row| row.id == id)
     }
@@ -86,13 +117,15 @@ impl Report {
         self.floors = floors;
     }
 
-    /// The head, before any row is measured.
+    /// The head, before any part is measured.
     pub(crate) fn print_head(&self) {
-        println!(
-            "rhinobox {}, end to end: closed loop over loopback, durable, {} s a row",
-            self.version, self.seconds_per_row
-        );
+        println!("rhinobox {}, end to end: over loopback, durable", self.version);
         self.machine.print();
+    }
+
+    /// What one core and the rows' time are, before the table of rows.
+    pub(crate) fn print_rates(&self) {
+        println!("  each row     {} s, behind a tenth of that as warm-up", self.seconds_per_row);
         println!("  SHA-256      {} MB/s on one core", grouped(self.sha256_mb_per_second));
     }
 
@@ -156,8 +189,8 @@ impl Report {
         );
     }
 
-    /// What follows the table.
-    pub(crate) fn print_rest(&self) {
+    /// What follows the table of rows.
+    pub(crate) fn print_floors(&self) {
         let stolen = self.rows.iter().map(|row| row.stolen_cores).fold(0.0, f64::max);
         if stolen > 0.02 {
             println!("The machine's host took up to {stolen:.2} cores during a row.");
@@ -203,15 +236,14 @@ impl Report {
                 );
             }
         }
-        self.print_predecessor();
     }
 
     /// The predecessor's targets and its best, beside ours. It answered before anything was durable.
-    fn print_predecessor(&self) {
+    pub(crate) fn print_predecessor(&self) {
         let ms = |id: &str, of: fn(&Measured) -> f64| {
             self.row(id).map_or_else(|| "-".into(), |row| format!("{:.2} ms", of(row)))
         };
-        let greatest = self.rows.iter().map(|row| row.resident_bytes).max();
+        let memory = self.memory.iter().find(|peak| peak.connections == 1);
         let lines = [
             ("one file, p50", "< 10 ms", "0.43 ms", ms("10k-c1", |row| row.latency_ms.p50)),
             ("one file, p99", "< 50 ms", "about 1 ms", ms("10k-c1", |row| row.latency_ms.p99)),
@@ -225,19 +257,22 @@ impl Report {
                     .map_or_else(|| "-".into(), |row| format!("{}/s", grouped(row.files_per_second))),
             ),
             (
-                "memory",
+                "memory for 1,000 files",
                 "< 100 MB",
                 "1.1 GB",
-                greatest.map_or_else(|| "-".into(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6)),
+                memory.map_or_else(|| "-".into(), |peak| format!("{:.1} MB", peak.peak_bytes as f64 / 1e6)),
             ),
         ];
+        if self.rows.is_empty() {
+            return;
+        }
         println!("\nThe predecessor, which answered before anything was durable, beside this run");
         println!("  {:<28}{:>10}{:>14}{:>18}", "", "its target", "its best", "this, durable");
         for (what, target, best, ours) in lines {
             println!("  {what:<28}{target:>10}{best:>14}{ours:>18}");
         }
         println!(
-            "  Batches are of 2 KB files under the table's load (all connections at once); memory is the greatest of all rows, index included."
+            "  Batches are of 2 KB files under the table's load (all connections at once); memory is the peak of a fresh daemon, index included."
         );
     }
 }

@@ -1,5 +1,6 @@
 //! The rows of the table: what each sends, over how many connections, and the store it needs beforehand.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,11 +9,11 @@ use crate::client::{Connection, drive};
 use crate::load::{Batch, Load, Stored};
 
 /// A row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
-    /// What `--rows` selects by.
-    pub(crate) id: &'static str,
-    pub(crate) title: &'static str,
+    /// What `--rows` selects by, and the name of its files.
+    pub(crate) id: Cow<'static, str>,
+    pub(crate) title: Cow<'static, str>,
     pub(crate) connections: u32,
     shape: Shape,
 }
@@ -33,7 +34,7 @@ const ONE_MB: usize = 1 << 20;
 const BIG: usize = 64 << 20;
 
 const fn row(id: &'static str, title: &'static str, connections: u32, shape: Shape) -> Row {
-    Row { id, title, connections, shape }
+    Row { id: Cow::Borrowed(id), title: Cow::Borrowed(title), connections, shape }
 }
 
 const fn batch(files: usize, bytes: usize) -> Batch {
@@ -41,7 +42,7 @@ const fn batch(files: usize, bytes: usize) -> Batch {
 }
 
 /// All rows. Where the number of connections is not part of the question, it is the least that saturates two cores.
-pub(crate) const ROWS: [Row; 11] = [
+pub(crate) static ROWS: [Row; 11] = [
     row("10k-c1", "10 KB", 1, Shape::Post(batch(1, TEN_KB))),
     row("10k-c16", "10 KB", 16, Shape::Post(batch(1, TEN_KB))),
     row("10k-c64", "10 KB", 64, Shape::Post(batch(1, TEN_KB))),
@@ -59,6 +60,11 @@ pub(crate) const ROWS: [Row; 11] = [
 const LANE_BEFORE: u64 = 1 << 32;
 
 impl Row {
+    /// A row that uploads unique files.
+    pub(crate) fn post(id: String, title: String, connections: u32, batch: Batch) -> Self {
+        Self { id: id.into(), title: title.into(), connections, shape: Shape::Post(batch) }
+    }
+
     /// Connections with their loads, and how many files the store holds by then.
     ///
     /// # Errors

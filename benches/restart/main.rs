@@ -4,34 +4,22 @@
 //! `make bench-restart ARGS="--files 10000000"`. Ready is when `/readyz` says 200, counted from the start of the process.
 //! Each start is checked: the store has as many names as were made, and some files read back right.
 
-use std::cell::Cell;
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Parser;
 use rhinobox::base::digest::Digest;
-use rhinobox::ingest::staging::Declared;
-use rhinobox::ingest::upload::TermsBody;
-use rhinobox::ingest::{Ingest, Mode, Queue, Upload};
-use rhinobox::media::name::HASH_DIGITS;
-use rhinobox::runtime::buffer::Pool;
-use rhinobox::runtime::core::{CoreId, launch, spawn};
-use rhinobox::runtime::disk::Disk;
-use rhinobox::runtime::sync::{Notify, Semaphore};
-use rhinobox::runtime::topology;
-use rhinobox::store::{CheckpointPace, Choices, Durability, Lane, Store};
 use rustix::process::{Pid, Signal, kill_process};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+use crate::support::Result;
+use crate::support::generate::{content, generate};
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -56,11 +44,6 @@ struct Cli {
     #[arg(long, hide = true)]
     bench: bool,
 }
-
-/// Files of one upload.
-const UPLOAD_FILES: u64 = 2_000;
-/// Uploads of a core that are under way at once.
-const UPLOADS_AT_ONCE: usize = 2;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
@@ -291,112 +274,6 @@ fn upload(address: SocketAddr, first: u64, bytes: usize) -> Result<()> {
     match exchange(address, &request)? {
         (200, _) => Ok(()),
         (status, body) => Err(format!("an upload was answered {status}: {body}").into()),
-    }
-}
-
-/// File number `n`: text, different from all others.
-fn content(n: u64, bytes: usize) -> Vec<u8> {
-    let mut text = format!("{n} ");
-    while text.len() < bytes {
-        text.push_str("media ");
-    }
-    text.truncate(bytes.max(24));
-    text.into_bytes()
-}
-
-/// Stores the files, on all cores, and makes a checkpoint as a clean stop does.
-fn generate(dir: &Path, files: u64, bytes: usize) -> Result<()> {
-    let cpus = topology::cpus(None)?;
-    let cores = cpus.len();
-    let next = Arc::new(AtomicU64::new(0));
-    let (sender, receiver) = mpsc::channel::<Arc<Store>>();
-    let receiver = Arc::new(std::sync::Mutex::new(receiver));
-    let dir = dir.to_path_buf();
-    let running = launch(&cpus, move |core| {
-        let (next, sender, receiver, dir) = (next.clone(), sender.clone(), receiver.clone(), dir.clone());
-        async move {
-            let pool = Pool::new(64 << 20);
-            if core == CoreId(0) {
-                let choices = Choices {
-                    durability: Durability::Commit,
-                    segment_bytes: None,
-                    inline_bytes_max: rhinobox::limits::INLINE_BYTES_MAX,
-                    checkpoint: CheckpointPace::default(),
-                    compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
-                };
-                let opened = Store::open(Disk::uring(dir), &pool, choices).await;
-                let (store, _) = opened.expect("an empty folder takes a store");
-                (0..cores).for_each(|_| sender.send(store.clone()).expect("every core waits for it"));
-            }
-            let store = receiver.lock().expect("nobody panics").recv().expect("the first core sends it");
-            store_files(core, &store, &pool, files, bytes, &next).await;
-            if core == CoreId(0) {
-                while store.open_lanes() > 0 {
-                    rhinobox::runtime::clock::sleep(Duration::from_millis(5)).await;
-                }
-                store.checkpoint_at_stop(&pool).await;
-            }
-        }
-    })?;
-    running.join();
-    Ok(())
-}
-
-async fn store_files(
-    core: CoreId,
-    store: &Arc<Store>,
-    pool: &Pool,
-    files: u64,
-    bytes: usize,
-    next: &Arc<AtomicU64>,
-) {
-    let start = rhinobox::store::LaneStart {
-        id: rhinobox::base::ids::LaneId(u32::try_from(core.0).expect("few")),
-        predecessor: None,
-    };
-    let lane = Lane::start(store, pool, start);
-    let ingest = Ingest {
-        index: store.index.handle(),
-        store: store.clone(),
-        lane: lane.clone(),
-        pool: pool.clone(),
-        queue: Arc::new(Queue::default()),
-        budget: Semaphore::new(64 << 20),
-        deal: Rc::new(Err),
-        offload: Rc::new(Err),
-        path_digits: HASH_DIGITS,
-    };
-    let (running, done) = (Rc::new(Cell::new(UPLOADS_AT_ONCE)), Notify::new());
-    for _ in 0..UPLOADS_AT_ONCE {
-        let (ingest, next, running, done) = (ingest.clone(), next.clone(), running.clone(), done.clone());
-        spawn(async move {
-            loop {
-                let first = next.fetch_add(UPLOAD_FILES, Ordering::Relaxed);
-                if first >= files {
-                    break;
-                }
-                upload_directly(&ingest, first..files.min(first + UPLOAD_FILES), bytes).await;
-            }
-            running.set(running.get() - 1);
-            done.notify();
-        });
-    }
-    while running.get() > 0 {
-        done.wait().await;
-    }
-    lane.stop().await;
-}
-
-async fn upload_directly(ingest: &Ingest, numbers: std::ops::Range<u64>, bytes: usize) {
-    let mut upload = Upload::new(ingest, Mode::AtEnd);
-    for n in numbers {
-        let declared = Declared { name: format!("{n}.txt").into(), ..Declared::default() };
-        upload.begin(declared, Some(bytes as u64)).await.expect("there is room");
-        upload.data(Bytes::from(content(n, bytes))).await.expect("there is room");
-        upload.end(None).await.expect("there is room");
-    }
-    for outcome in upload.finish(&Arc::new(TermsBody::default())).await {
-        outcome.expect("there is room");
     }
 }
 

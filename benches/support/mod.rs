@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+pub(crate) mod bars;
 pub(crate) mod baseline;
+pub(crate) mod generate;
 pub(crate) mod head;
 pub(crate) mod machine;
 pub(crate) mod output;

@@ -9,8 +9,9 @@ use plotters::prelude::*;
 use super::text::three_digits;
 use super::{Result, output};
 
-const PIXELS: (u32, u32) = (960, 540);
-const FONT: &str = "sans-serif";
+/// Of every picture.
+pub(super) const PIXELS: (u32, u32) = (960, 540);
+pub(super) const FONT: &str = "sans-serif";
 /// Room beside the outermost points: a share of the axis, or on a logarithmic one of a power of ten.
 const MARGIN: f64 = 0.05;
 
@@ -138,7 +139,7 @@ impl Plot {
 }
 
 /// A number beside an axis, as short as it is exact enough.
-fn tick(value: f64) -> String {
+pub(super) fn tick(value: f64) -> String {
     if value == 0.0 {
         "0".to_owned()
     } else if value < 1.0 {

@@ -1,11 +1,10 @@
 //! The daemon beyond its capacity: what is answered in time as more and more is offered.
 //!
 //! The store stands on a disk that is slow on purpose ([`slow_disk`]), so that neither the client nor a processor is the
-//! limit. Requests come when they are due ([`open_loop`]). The knee is the greatest load that is served whole and soon;
+//! limit. Requests come when they are due ([`crate::open_loop`]). The knee is the greatest load that is served whole and soon;
 //! multiples of it are offered, each to a daemon of its own on a fresh disk. What counts is goodput: files answered with
 //! success before their client went away.
 
-mod open_loop;
 mod slow_disk;
 
 use std::path::Path;
@@ -13,12 +12,17 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::open_loop::{Connections, Offer, Outcome, offer};
 use self::slow_disk::SlowDisk;
 use crate::Result;
 use crate::daemon::Daemon;
+use crate::load::Batch;
+use crate::open_loop::{Arrivals, Connections, Offer, Outcome, offer};
 use crate::support::machine::Machine;
 
+/// What every request carries.
+const FILE: Batch = Batch { files: 1, bytes: 10 << 10 };
+/// Requests at once; more than come before clients lose their patience.
+const REQUESTS_MAX: usize = 12_000;
 /// Multiples of the knee's load; the last one's goodput is held against the first one's.
 const LOADS: [f64; 5] = [1.0, 0.5, 1.5, 2.0, 3.0];
 /// The goodput at the greatest of them, as a share of the knee's.
@@ -229,7 +233,11 @@ impl Plan<'_> {
         let disk = SlowDisk::new(&dir, self.disk_bytes)?;
         let daemon = Daemon::start(self.program, &disk.path().join("data"), self.arguments)?;
         let (warm_up, time, patience) = (self.warm_up(), self.time, self.patience);
-        match offer(&daemon, Offer { connections, rate, warm_up, time, patience, seed }) {
+        let arrivals = Arrivals::Poisson;
+        let requests_max = REQUESTS_MAX;
+        let load =
+            Offer { batch: FILE, connections, arrivals, requests_max, rate, warm_up, time, patience, seed };
+        match offer(&daemon, load) {
             Ok(outcome) => {
                 daemon.stop()?;
                 Ok(Step::of(&outcome, time))

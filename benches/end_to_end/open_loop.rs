@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -21,10 +22,6 @@ use crate::load::{Batch, Load};
 use crate::measure::Snapshot;
 use crate::support::random::Random;
 
-/// What every request carries: one file of 10 KB.
-const FILE: Batch = Batch { files: 1, bytes: 10 << 10 };
-/// Requests at once, and so connections; below what a process may open.
-const REQUESTS_MAX: usize = 12_000;
 const RECEIVE_BYTES: usize = 64 * 1024;
 const LATENCY_NS_MAX: u64 = 120_000_000_000;
 
@@ -37,15 +34,29 @@ pub(crate) enum Connections {
     New,
 }
 
+/// When requests are due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Arrivals {
+    /// At even distances.
+    Constant,
+    /// As of many independent users: distances are exponentially distributed.
+    Poisson,
+}
+
 /// What is offered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offer {
+    pub(crate) batch: Batch,
     pub(crate) connections: Connections,
+    pub(crate) arrivals: Arrivals,
+    /// At once, below what a process may open. What is due beyond them waits in the client, and that time counts.
+    pub(crate) requests_max: usize,
     /// Requests a second.
     pub(crate) rate: f64,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
     pub(crate) patience: Duration,
+    /// Of the arrivals, and of the contents: two offers to one daemon need two.
     pub(crate) seed: u64,
 }
 
@@ -131,6 +142,8 @@ pub(crate) fn offer(daemon: &Daemon, offer: Offer) -> Result<Outcome> {
 
 impl Client<'_> {
     fn run(&mut self) -> Result<()> {
+        // The kernel wakes a thread up to 50 us late unless it is told otherwise, and that would count as latency.
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
         let mut random = Random(self.offer.seed | 1);
         let (start, end) = self.window();
         let mut due = self.begun;
@@ -141,13 +154,16 @@ impl Client<'_> {
             if (snapshots == 0 && now >= start) || (snapshots == 1 && now >= end) {
                 self.outcome.snapshots.push(Snapshot::take(self.daemon)?);
             }
-            while due <= now && due < end {
-                self.launch(due)?;
-                due += pause(&mut random, self.offer.rate);
+            while due <= now && due < end && self.launch(due)? {
+                due += match self.offer.arrivals {
+                    Arrivals::Constant => Duration::from_secs_f64(1.0 / self.offer.rate),
+                    Arrivals::Poisson => pause(&mut random, self.offer.rate),
+                };
             }
             self.give_up(now)?;
             let gives_up = self.waiting.front().map(|(_, _, at)| *at);
-            let wake = [Some(due).filter(|due| *due < end), gives_up].into_iter().flatten().min();
+            let next = Some(due).filter(|due| *due < end && (*due > now || self.has_room()));
+            let wake = [next, gives_up].into_iter().flatten().min();
             let wait = wake.map_or(Duration::ZERO, |wake| wake.saturating_duration_since(Instant::now()));
             let wait =
                 Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: i64::from(wait.subsec_nanos()) };
@@ -176,8 +192,13 @@ impl Client<'_> {
         start <= at && at < end
     }
 
-    /// Sends a request that is due.
-    fn launch(&mut self, due: Instant) -> Result<()> {
+    /// Whether a request more may be sent.
+    fn has_room(&self) -> bool {
+        self.slots.len() < self.offer.requests_max || !self.idle.is_empty() || !self.free.is_empty()
+    }
+
+    /// Sends a request that is due; false if there is no room for it yet.
+    fn launch(&mut self, due: Instant) -> Result<bool> {
         let open = loop {
             // The daemon may have closed an idle connection meanwhile.
             match self.idle.pop() {
@@ -187,14 +208,15 @@ impl Client<'_> {
         };
         let at = match open.or_else(|| self.free.pop()) {
             Some(at) => at,
-            None if self.slots.len() < REQUESTS_MAX => {
+            None if self.slots.len() < self.offer.requests_max => {
                 let at = self.slots.len();
-                let load = Load::post(self.daemon.address, at as u64, FILE);
+                let lane = self.offer.seed << 32 | at as u64;
+                let load = Load::post(self.daemon.address, lane, self.offer.batch);
                 let answer = Answer::new();
                 self.slots.push(Slot { load, answer, stream: None, sent: 0, due: None, number: 0 });
                 at
             }
-            None => return Err(format!("more than {REQUESTS_MAX} requests at once").into()),
+            None => return Ok(false),
         };
         let slot = &mut self.slots[at];
         if slot.stream.is_none() {
@@ -207,7 +229,8 @@ impl Client<'_> {
         slot.number += 1;
         self.waiting.push_back((at, slot.number, due + self.offer.patience));
         self.outcome.due += u64::from(self.is_measured(due));
-        self.advance(at)
+        self.advance(at)?;
+        Ok(true)
     }
 
     /// Goes as far with a request as the kernel lets it.
@@ -310,7 +333,7 @@ impl Client<'_> {
     }
 }
 
-/// Until the next request of many independent users: exponentially distributed.
+/// Until the next request of many independent users.
 fn pause(random: &mut Random, rate: f64) -> Duration {
     let uniform = ((random.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
     Duration::from_secs_f64(-uniform.ln() / rate)
