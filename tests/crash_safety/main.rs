@@ -9,6 +9,6 @@ mod duplicates_wait_until_the_original_is_durable;
 mod failing_disks_cause_no_false_answers;
 mod recovery_may_be_cut_anywhere;
 mod scrubbing_finds_rot_before_a_reader_does;
-#[path = "../support/sim_store.rs"]
+#[path = "../support/sim_store/mod.rs"]
 mod sim_store;
 mod stale_bytes_never_parse;
