@@ -9,7 +9,7 @@ use crate::support::machine::Machine;
 use crate::support::text::grouped;
 
 /// A machine on which others take more than this is not measured, it is shared.
-const OTHER_CORES_MAX: f64 = 0.3;
+pub(crate) const OTHER_CORES_MAX: f64 = 0.3;
 
 /// A least (or most) that a figure must reach.
 #[derive(Clone, Serialize, Debug)]

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::plot::{FONT, PIXELS, tick};
+use super::plot::{FONT, LABELS_AT, PIXELS, draw_labels, tick};
 use super::{Result, output};
 
 /// Share of its place that a bar takes.
@@ -32,13 +32,13 @@ impl Bars {
         let root = SVGBackend::new(&path, PIXELS).into_drawing_area();
         root.fill(&WHITE)?;
         let places = self.names.len() as f64;
-        // The legend stands in a place of its own, to the right of the bars.
-        let mut chart = ChartBuilder::on(&root)
+        let (area, labels) = root.split_horizontally(LABELS_AT);
+        let mut chart = ChartBuilder::on(&area)
             .caption(&self.title, (FONT, 20))
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(72)
-            .build_cartesian_2d(-0.5..places, 0.0..most * 1.05)?;
+            .build_cartesian_2d(-0.5..places - 0.5, 0.0..most * 1.05)?;
         let named = |place: &f64| {
             let at = (0..self.names.len()).find(|at| (*at as f64 - place).abs() < 1e-9);
             at.map_or_else(String::new, |at| self.names[at].clone())
@@ -54,7 +54,7 @@ impl Bars {
             .y_desc(&self.y)
             .draw()?;
         let mut bottoms = vec![0.0; self.names.len()];
-        for (at, (label, heights)) in self.layers.iter().enumerate() {
+        for (at, (_, heights)) in self.layers.iter().enumerate() {
             let colour = Palette99::pick(at).to_rgba();
             let mut pieces = Vec::new();
             for (bar, (bottom, height)) in bottoms.iter_mut().zip(heights).enumerate() {
@@ -63,18 +63,9 @@ impl Bars {
                 pieces.push(Rectangle::new(corners, colour.filled()));
                 *bottom = top;
             }
-            chart
-                .draw_series(pieces)?
-                .label(label)
-                .legend(move |(x, y)| Rectangle::new([(x, y - 6), (x + 18, y + 6)], colour.filled()));
+            chart.draw_series(pieces)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font((FONT, 14))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        draw_labels(&labels, self.layers.iter().map(|(label, _)| label.as_str()))?;
         root.present()?;
         println!("Drawn: {}", path.display());
         Ok(())

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
@@ -10,7 +11,13 @@ use super::text::three_digits;
 use super::{Result, output};
 
 /// Of every picture.
-pub(super) const PIXELS: (u32, u32) = (960, 540);
+pub(super) const PIXELS: (u32, u32) = (1200, 540);
+/// To its right, where no line is: the labels.
+pub(super) const LABELS_AT: u32 = 920;
+/// The height of a label's line, and the width of the colour in front of it.
+const LABEL_PIXELS: (i32, i32) = (20, 18);
+/// Ticks of an axis, at most; more would stand in each other's way.
+const TICKS_MAX: usize = 8;
 pub(super) const FONT: &str = "sans-serif";
 /// Room beside the outermost points: a share of the axis, or on a logarithmic one of a power of ten.
 const MARGIN: f64 = 0.05;
@@ -97,7 +104,8 @@ impl Plot {
     {
         let root = SVGBackend::new(path, PIXELS).into_drawing_area();
         root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
+        let (area, labels) = root.split_horizontally(LABELS_AT);
+        let mut chart = ChartBuilder::on(&area)
             .caption(&self.title, (FONT, 20))
             .margin(16)
             .x_label_area_size(48)
@@ -109,6 +117,7 @@ impl Plot {
             .label_style((FONT, 14))
             .x_desc(&self.x.label)
             .y_desc(&self.y.label)
+            .x_labels(TICKS_MAX)
             .x_label_formatter(&|value| tick(*value))
             .y_label_formatter(&|value| tick(*value))
             .draw()?;
@@ -121,21 +130,27 @@ impl Plot {
             let points: Vec<_> = line.points.iter().filter(shown).copied().collect();
             let marks = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
             chart.draw_series(marks)?;
-            chart
-                .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
-                .label(&line.label)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .label_font((FONT, 14))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        draw_labels(&labels, self.lines.iter().map(|line| line.label.as_str()))?;
         root.present()?;
         Ok(())
     }
+}
+
+/// Labels one below the other, each behind the colour of its number.
+pub(super) fn draw_labels<'a>(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    labels: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    let (height, width) = LABEL_PIXELS;
+    for (at, label) in labels.enumerate() {
+        let top = 48 + height * i32::try_from(at)?;
+        let colour = Palette99::pick(at).to_rgba();
+        area.draw(&Rectangle::new([(0, top), (width, top + height / 2)], colour.filled()))?;
+        area.draw(&Text::new(label.to_owned(), (width + 8, top - 2), (FONT, 14)))?;
+    }
+    Ok(())
 }
 
 /// A number beside an axis, as short as it is exact enough.

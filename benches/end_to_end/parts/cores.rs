@@ -63,6 +63,6 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         plots::rate(format!("{connections} connection{plural}"), points)
     });
     let x = format!("cores of the daemon, on {} processors", report.machine.cores);
-    let axes = (Axis::logarithmic(&x), Axis::linear("files a second"));
+    let axes = (Axis::linear(&x), Axis::linear("files a second"));
     plots::draw("rate-cores", "Files a second over cores, 50 x 10 KB in one request", axes, lines.into())
 }

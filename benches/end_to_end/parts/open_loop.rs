@@ -17,7 +17,7 @@ use crate::load::Batch;
 use crate::measure::{Plan, measure_on};
 use crate::open_loop::{Arrivals, Connections, Offer, Outcome, offer};
 use crate::plots;
-use crate::report::Report;
+use crate::report::{OTHER_CORES_MAX, Report};
 use crate::rows::Row;
 use crate::support::text::grouped;
 
@@ -97,6 +97,8 @@ pub(crate) struct Step {
     pub(crate) max_ms: f64,
     pub(crate) daemon_cores: f64,
     pub(crate) client_cores: f64,
+    /// Neither's: other programs, and what the kernel does for all.
+    pub(crate) other_cores: f64,
     /// Of the machine's processor time, whoever used it.
     pub(crate) busy: f64,
     /// Nanoseconds.
@@ -141,6 +143,7 @@ fn draw(cases: &[Case]) -> Result<()> {
 impl Kind {
     fn measure_on(&self, daemon: &Daemon, plan: &Plan, cores: usize) -> Result<Case> {
         let brief = plan.brief();
+        let time = brief.time * 3 / 2;
         let id = format!("open-loop-{}", self.id);
         let closed =
             Row::post(format!("{id}-closed"), self.title.into(), self.closed_connections, self.batch);
@@ -151,7 +154,7 @@ impl Kind {
             self.title,
             grouped(greatest_rate),
             self.closed_connections,
-            (2 * brief.time).as_secs_f64()
+            time.as_secs_f64()
         );
         print_head();
         let mut steps: Vec<Step> = Vec::new();
@@ -173,8 +176,8 @@ impl Kind {
                 arrivals: Arrivals::Constant,
                 requests_max: self.requests_max,
                 rate,
-                warm_up: brief.time / 4,
-                time: 2 * brief.time,
+                warm_up: time / 8,
+                time,
                 patience: PATIENCE,
                 seed: SEED_FIRST + steps.len() as u64,
             };
@@ -199,6 +202,12 @@ impl Kind {
                 step.p99_ms
             ),
             None => println!("  no step had the machine busy at 70 to 80 %"),
+        }
+        let other = steps.iter().map(|step| step.other_cores).fold(0.0, f64::max);
+        if other > OTHER_CORES_MAX {
+            println!(
+                "  WARNING: others took up to {other:.2} cores during a step; then the share says little."
+            );
         }
         Ok(Case { id: self.id.into(), title: self.title.into(), greatest_rate, steps, at_busy })
     }
@@ -233,6 +242,10 @@ impl Step {
         let (before, after) = (&outcome.snapshots[0], &outcome.snapshots[1]);
         let seconds = (after.at - before.at).as_secs_f64();
         let ms = |quantile| outcome.latency.value_at_quantile(quantile) as f64 / 1e6;
+        let cores = cores as f64;
+        let daemon_cores = after.daemon.since(before.daemon).total() / seconds;
+        let client_cores = after.client.since(before.client).total() / seconds;
+        let busy_cores = cores - (after.idle - before.idle) / seconds;
         let achieved = outcome.answered as f64 / load.time.as_secs_f64();
         Self {
             offered: outcome.due as f64 / load.time.as_secs_f64(),
@@ -243,9 +256,10 @@ impl Step {
             p99_ms: ms(0.99),
             p999_ms: ms(0.999),
             max_ms: outcome.latency.max() as f64 / 1e6,
-            daemon_cores: after.daemon.since(before.daemon).total() / seconds,
-            client_cores: after.client.since(before.client).total() / seconds,
-            busy: 1.0 - (after.idle - before.idle) / seconds / cores as f64,
+            daemon_cores,
+            client_cores,
+            other_cores: (busy_cores - daemon_cores - client_cores).max(0.0),
+            busy: busy_cores / cores,
             histogram: outcome.latency.clone(),
         }
     }
@@ -256,7 +270,7 @@ impl Step {
 
     fn print(&self, share: f64) {
         println!(
-            "{share:>7.2} |{:>9} {:>9} {:>11} {:>7.2} |{:>8.3} {:>8.2} {:>8.2} {:>8.1} |{:>8.2} {:>7.2} {:>7.1}",
+            "{share:>7.2} |{:>9} {:>9} {:>11} {:>7.2} |{:>8.3} {:>8.2} {:>8.2} {:>8.1} |{:>8.2} {:>7.2} {:>7.2} {:>7.1}",
             grouped(self.offered),
             grouped(self.achieved),
             grouped(self.files_per_second),
@@ -267,6 +281,7 @@ impl Step {
             self.max_ms,
             self.daemon_cores,
             self.client_cores,
+            self.other_cores,
             100.0 * self.busy
         );
     }
@@ -274,11 +289,11 @@ impl Step {
 
 fn print_head() {
     println!(
-        "{:>7} |{:^40}|{:^36}|{:^15} {:>8}",
+        "{:>7} |{:^40}|{:^36}|{:^23} {:>8}",
         "", "requests a second", "latency from due, ms", "cores", "machine"
     );
     println!(
-        "{:>7} |{:>9} {:>9} {:>11} {:>8}|{:>8} {:>8} {:>8} {:>8} |{:>8} {:>7} {:>7}",
+        "{:>7} |{:>9} {:>9} {:>11} {:>8}|{:>8} {:>8} {:>8} {:>8} |{:>8} {:>7} {:>7} {:>7}",
         "share",
         "offered",
         "achieved",
@@ -290,7 +305,8 @@ fn print_head() {
         "max",
         "daemon",
         "client",
+        "other",
         "busy %"
     );
-    println!("{}", "-".repeat(114));
+    println!("{}", "-".repeat(122));
 }

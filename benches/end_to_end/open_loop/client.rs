@@ -1,8 +1,5 @@
-//! An open loop: requests are sent when they are due, whatever became of those before, as by users who do not know of
-//! each other (Schroeder, Wierman and Harchol-Balter, Open Versus Closed, 2006). A time counts from the moment a request
-//! was due, so that none is left out because the client itself was late.
-//!
-//! Always: who has no answer within the patience has gone away, connection and all, as a browser's user would.
+//! The client of an open loop: places for requests, each used for one after the other, and one epoll over all of their
+//! connections.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -10,72 +7,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
+use super::{Arrivals, Connections, Offer, Outcome};
 use crate::Result;
 use crate::answer::Answer;
 use crate::daemon::Daemon;
-use crate::load::{Batch, Load};
+use crate::load::Load;
 use crate::measure::Snapshot;
 use crate::support::random::Random;
 
 const RECEIVE_BYTES: usize = 64 * 1024;
-const LATENCY_NS_MAX: u64 = 120_000_000_000;
-
-/// How the client connects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Connections {
-    /// A request takes a connection that is open and idle, if there is one.
-    Kept,
-    /// A connection for each request.
-    New,
-}
-
-/// When requests are due.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Arrivals {
-    /// At even distances.
-    Constant,
-    /// As of many independent users: distances are exponentially distributed.
-    Poisson,
-}
-
-/// What is offered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer {
-    pub(crate) batch: Batch,
-    pub(crate) connections: Connections,
-    pub(crate) arrivals: Arrivals,
-    /// At once, below what a process may open. What is due beyond them waits in the client, and that time counts.
-    pub(crate) requests_max: usize,
-    /// Requests a second.
-    pub(crate) rate: f64,
-    pub(crate) warm_up: Duration,
-    pub(crate) time: Duration,
-    pub(crate) patience: Duration,
-    /// Of the arrivals, and of the contents: two offers to one daemon need two.
-    pub(crate) seed: u64,
-}
-
-/// What became of the requests that were due in the measured time.
-pub(crate) struct Outcome {
-    pub(crate) due: u64,
-    pub(crate) stored: u64,
-    pub(crate) shed: u64,
-    /// Without an answer within the patience.
-    pub(crate) late: u64,
-    /// Whose connection broke.
-    pub(crate) broken: u64,
-    /// Answers of success within the measured time, whenever they were due.
-    pub(crate) answered: u64,
-    /// Of those that were stored, nanoseconds.
-    pub(crate) latency: Histogram<u64>,
-    /// At the beginning and the end of the measured time.
-    pub(crate) snapshots: Vec<Snapshot>,
-}
 
 /// A request's place, used for one after the other.
 struct Slot {
@@ -95,7 +39,8 @@ enum End {
     Broken,
 }
 
-struct Client<'a> {
+/// Sends what is due, over as many connections as that takes, on one thread.
+pub(super) struct Client<'a> {
     daemon: &'a Daemon,
     offer: Offer,
     epoll: rustix::fd::OwnedFd,
@@ -110,38 +55,24 @@ struct Client<'a> {
     buffer: Vec<u8>,
 }
 
-/// Offers requests and follows each to its end.
-///
-/// # Errors
-/// If an answer is neither success nor 503, or the client runs out of what it needs.
-pub(crate) fn offer(daemon: &Daemon, offer: Offer) -> Result<Outcome> {
-    let mut client = Client {
-        daemon,
-        offer,
-        epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-        slots: Vec::new(),
-        idle: Vec::new(),
-        free: Vec::new(),
-        waiting: VecDeque::new(),
-        begun: Instant::now(),
-        outcome: Outcome {
-            due: 0,
-            stored: 0,
-            shed: 0,
-            late: 0,
-            broken: 0,
-            answered: 0,
-            latency: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
-            snapshots: Vec::new(),
-        },
-        buffer: vec![0; RECEIVE_BYTES],
-    };
-    client.run()?;
-    Ok(client.outcome)
-}
+impl<'a> Client<'a> {
+    pub(super) fn new(daemon: &'a Daemon, offer: Offer, outcome: Outcome) -> Result<Self> {
+        Ok(Self {
+            daemon,
+            offer,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            slots: Vec::new(),
+            idle: Vec::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
+            begun: Instant::now(),
+            outcome,
+            buffer: vec![0; RECEIVE_BYTES],
+        })
+    }
 
-impl Client<'_> {
-    fn run(&mut self) -> Result<()> {
+    /// To the end of the last request.
+    pub(super) fn run(mut self) -> Result<Outcome> {
         // The kernel wakes a thread up to 50 us late unless it is told otherwise, and that would count as latency.
         rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
         let mut random = Random(self.offer.seed | 1);
@@ -179,7 +110,7 @@ impl Client<'_> {
         while self.outcome.snapshots.len() < 2 {
             self.outcome.snapshots.push(Snapshot::take(self.daemon)?);
         }
-        Ok(())
+        Ok(self.outcome)
     }
 
     fn window(&self) -> (Instant, Instant) {
