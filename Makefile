@@ -12,7 +12,7 @@ override TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 # For `make bench`: which of BENCHES; with ARGS and without PARTS it is end_to_end, whose flags they are.
 PARTS ?=
-BENCHES := end_to_end stages
+BENCHES := end_to_end stages overhead pooling runtimes durability
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
 # For `make fuzz`.

@@ -8,17 +8,17 @@
 mod support;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use rhinobox::base::digest::Digest;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::Result;
+use crate::support::daemon::{Daemon, exchange, get};
 use crate::support::generate::{content, generate};
 
 /// The command line.
@@ -149,7 +149,7 @@ struct Start {
 impl Start {
     fn measure(cli: &Cli, dir: &Path, files: u64, end: End, turn: u64) -> Result<Start> {
         let begun = Instant::now();
-        let mut daemon = Daemon::start(&cli.daemon, dir)?;
+        let daemon = Daemon::start(&cli.daemon, dir, &["--scrub-days", "0"])?;
         let ready_s = begun.elapsed().as_secs_f64();
         let metrics = get(daemon.address, "/metrics")?.1;
         let metric = |name: &str| -> Result<f64> {
@@ -171,88 +171,27 @@ impl Start {
         let mut start = Start {
             ready_s,
             stop_s: f64::NAN,
-            resident_mb: resident_bytes(daemon.child.id())? / 1e6,
+            resident_mb: resident_bytes(daemon.pid())? / 1e6,
             index_bytes_per_file: metric("rhinobox_index_bytes")? / names,
             uploaded: 0,
         };
         match end {
-            End::Kill => daemon.child.kill()?,
+            End::Kill => daemon.kill()?,
             End::KillAfterUploads => {
                 start.uploaded = 20_000;
                 for n in 0..start.uploaded / 1_000 {
                     upload(daemon.address, (turn * 1_000 + n) * 1_000 + (1 << 40), cli.bytes)?;
                 }
-                daemon.child.kill()?;
+                daemon.kill()?;
             }
             End::Stop => {
                 let begun = Instant::now();
-                kill_process(Pid::from_child(&daemon.child), Signal::TERM)?;
-                let status = daemon.child.wait()?;
+                daemon.stop()?;
                 start.stop_s = begun.elapsed().as_secs_f64();
-                if !status.success() {
-                    return Err(format!("the daemon ended with {status}").into());
-                }
             }
         }
-        daemon.child.wait()?;
         Ok(start)
     }
-}
-
-/// The daemon on this folder; killed if dropped.
-struct Daemon {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Daemon {
-    /// Starts it and waits until it is ready.
-    fn start(program: &Path, dir: &Path) -> Result<Daemon> {
-        let mut command = Command::new(program);
-        command.arg("serve").args(["--addr", "127.0.0.1:0", "--scrub-days", "0", "--data-dir"]).arg(dir);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut daemon = Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let pipe = daemon.child.stdout.take().ok_or("no pipe")?;
-        for line in std::io::BufRead::lines(std::io::BufReader::new(pipe)) {
-            let line = line?;
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                daemon.address = address.parse()?;
-                if get(daemon.address, "/readyz")?.0 != 200 {
-                    return Err("it listens and is not ready".into());
-                }
-                return Ok(daemon);
-            }
-        }
-        Err("the daemon ended before it was ready".into())
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            let _gone_already = self.child.kill();
-            let _gone_already = self.child.wait();
-        }
-    }
-}
-
-/// Status and body of a GET. The contents here are text.
-fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    exchange(
-        address,
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )
-}
-
-fn exchange(address: SocketAddr, request: &[u8]) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.write_all(request)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.get(9..12).ok_or("no answer")?.parse()?;
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    Ok((status, body.ok_or("an answer without an end of its head")?))
 }
 
 /// Uploads a thousand files in one request.

@@ -1,21 +1,18 @@
 //! Multipart bodies in the buffers the daemon receives into, and the types of what they carry.
 
 use std::hint::black_box;
-use std::io::Write as _;
 
 use bytes::Bytes;
 use rhinobox::http::multipart::{Boundary, Event, Multipart};
 use rhinobox::limits::{RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN, SNIFF_BYTES_MAX};
 use rhinobox::media::classify::classify;
 
+use crate::support::form::{BOUNDARY, Form, JPEG};
 use crate::support::random::Random;
 use crate::support::text::{grouped, size};
 use crate::support::timing::{Effort, ns_per_call};
 use crate::{Result, Row};
 
-/// As curl makes them.
-const BOUNDARY: &str = "------------------------d74496d66958873e";
-const JPEG: &[u8] = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x48\x00\x48\x00\x00";
 /// Files of a body, and bytes of each.
 const BODIES: [(usize, usize); 4] = [(1, 10_240), (100, 2_048), (1_000, 2_048), (1, 1 << 20)];
 
@@ -26,7 +23,7 @@ const BODIES: [(usize, usize); 4] = [(1, 10_240), (100, 2_048), (1_000, 2_048), 
 pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (files, bytes) in BODIES {
-        let pieces = pieces(body(files, bytes)?);
+        let pieces = pieces(Form::new(files, bytes, 0)?.body());
         let read = read(&pieces)?;
         if read != (files, files * bytes) {
             return Err(format!("{files} files of {bytes} bytes are read as {read:?}").into());
@@ -74,31 +71,14 @@ fn typed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-fn body(files: usize, bytes: usize) -> Result<Bytes> {
-    let mut body = Vec::with_capacity(files * (bytes + 256));
-    for n in 0..files {
-        write!(
-            body,
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"image-{n}.jpg\"\r\n\
-             Content-Type: image/jpeg\r\n\r\n"
-        )?;
-        let from = body.len();
-        body.resize(from + bytes, 0);
-        Random(31 + n as u64).fill(&mut body[from..]);
-        body[from..from + JPEG.len()].copy_from_slice(JPEG);
-        body.extend_from_slice(b"\r\n");
-    }
-    write!(body, "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"category\"\r\n\r\nholiday\r\n")?;
-    write!(body, "--{BOUNDARY}--\r\n")?;
-    Ok(body.into())
-}
-
 /// The body in the buffers that a connection receives it into: each four times the last, up to the largest.
-fn pieces(mut body: Bytes) -> Vec<Bytes> {
+fn pieces(mut body: &[u8]) -> Vec<Bytes> {
     let (mut pieces, mut bytes) = (Vec::new(), RECEIVE_BYTES_MIN);
     while !body.is_empty() {
+        let (piece, after) = body.split_at(bytes.min(body.len()));
         // Memory of its own, as a receive has.
-        pieces.push(Bytes::copy_from_slice(&body.split_to(bytes.min(body.len()))));
+        pieces.push(Bytes::copy_from_slice(piece));
+        body = after;
         bytes = (4 * bytes).min(RECEIVE_BYTES_MAX);
     }
     pieces

@@ -16,7 +16,8 @@ use super::random::Random;
 
 const FILE_BYTES: usize = 256 << 20;
 const MIB: usize = 1 << 20;
-const ALIGNMENT: usize = 4096;
+/// Of memory, for direct I/O.
+pub(crate) const ALIGNMENT: usize = 4096;
 /// A block, a 10 KB file rounded up to blocks, and 1 MB.
 const SIZES: [usize; 3] = [4096, 12_288, MIB];
 
@@ -65,7 +66,7 @@ fn disk_write(file: &Ground, size: usize, time: Duration) -> Result<DiskWrite> {
 }
 
 /// How the space of a file was made ready before it is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
 pub(crate) enum Laid {
     /// Zeros were written: a write changes data only.
     Zeros,
@@ -73,13 +74,40 @@ pub(crate) enum Laid {
     Allocated,
 }
 
+impl std::fmt::Display for Laid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Laid::Zeros => "written zeros",
+            Laid::Allocated => "allocated only",
+        })
+    }
+}
+
 /// How a write is made durable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
 pub(crate) enum Flush {
     /// The write itself, O_DSYNC.
     Dsync,
     /// The write, then fdatasync(2).
     Fdatasync,
+}
+
+impl std::fmt::Display for Flush {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Flush::Dsync => "O_DSYNC",
+            Flush::Fdatasync => "fdatasync",
+        })
+    }
+}
+
+/// Opens a file to write to it past the page cache.
+///
+/// # Errors
+/// If there is none, or the file system has no direct I/O.
+pub(crate) fn open_direct(path: &Path, flush: Flush) -> std::io::Result<File> {
+    let dsync = if flush == Flush::Dsync { libc::O_DSYNC } else { 0 };
+    OpenOptions::new().write(true).custom_flags(libc::O_DIRECT | dsync).open(path)
 }
 
 /// A file to be written over, its space there already; removed when dropped.
@@ -110,22 +138,13 @@ impl Ground {
         Ok(ground)
     }
 
-    /// Opens it, past the page cache.
-    ///
-    /// # Errors
-    /// If the file system has no direct I/O.
-    pub(crate) fn open(&self, flush: Flush) -> Result<File> {
-        let dsync = if flush == Flush::Dsync { libc::O_DSYNC } else { 0 };
-        Ok(OpenOptions::new().write(true).custom_flags(libc::O_DIRECT | dsync).open(&self.path)?)
-    }
-
     /// Writes blocks of `size` one after the other, each durable before the next, for `time`; nanoseconds each. From the
     /// end it goes on at the start, but not where only the first write is of the kind that is wanted.
     ///
     /// # Errors
     /// If the disk refuses.
     pub(crate) fn write_durably(&self, size: usize, flush: Flush, time: Duration) -> Result<Histogram<u64>> {
-        let file = self.open(flush)?;
+        let file = open_direct(&self.path, flush)?;
         let mut memory = vec![0; size + ALIGNMENT];
         Random(0x9e37_79b9_7f4a_7c15).fill(&mut memory);
         let start = memory.as_ptr().align_offset(ALIGNMENT);

@@ -15,14 +15,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use rhinobox::ingest::staging::Declared;
 use rhinobox::ingest::upload::TermsBody;
-use rhinobox::ingest::{Ingest, Mode, Queue, Upload};
-use rhinobox::media::name::HASH_DIGITS;
+use rhinobox::ingest::{Ingest, Mode, Upload};
 use rhinobox::runtime::buffer::Pool;
 use rhinobox::runtime::core::{CoreId, launch, spawn};
 use rhinobox::runtime::disk::Disk;
-use rhinobox::runtime::sync::{Notify, Semaphore};
+use rhinobox::runtime::sync::Notify;
 use rhinobox::runtime::topology;
-use rhinobox::store::{CheckpointPace, Choices, Durability, Lane, Store};
+use rhinobox::store::{Durability, Lane, Store};
+
+use super::store::{self, POOL_BYTES};
 
 /// Files of one upload.
 const UPLOAD_FILES: u64 = 2_000;
@@ -43,15 +44,9 @@ pub(crate) fn generate(dir: &Path, files: u64, bytes: usize) -> io::Result<()> {
     let running = launch(&cpus, move |core| {
         let (next, sender, receiver, dir) = (next.clone(), sender.clone(), receiver.clone(), dir.clone());
         async move {
-            let pool = Pool::new(64 << 20);
+            let pool = Pool::new(POOL_BYTES);
             if core == CoreId(0) {
-                let choices = Choices {
-                    durability: Durability::Commit,
-                    segment_bytes: None,
-                    inline_bytes_max: rhinobox::limits::INLINE_BYTES_MAX,
-                    checkpoint: CheckpointPace::default(),
-                    compaction_bytes_per_s: rhinobox::limits::COMPACTION_BYTES_PER_S,
-                };
+                let choices = store::choices(Durability::Commit);
                 let opened = Store::open(Disk::uring(dir), &pool, choices).await;
                 let (store, _) = opened.expect("an empty folder takes a store");
                 (0..cores).for_each(|_| sender.send(store.clone()).expect("every core waits for it"));
@@ -83,17 +78,7 @@ async fn store_files(
         predecessor: None,
     };
     let lane = Lane::start(store, pool, start);
-    let ingest = Ingest {
-        index: store.index.handle(),
-        store: store.clone(),
-        lane: lane.clone(),
-        pool: pool.clone(),
-        queue: Arc::new(Queue::default()),
-        budget: Semaphore::new(64 << 20),
-        deal: Rc::new(Err),
-        offload: Rc::new(Err),
-        path_digits: HASH_DIGITS,
-    };
+    let ingest = store::ingest(store, &lane, pool);
     let (running, done) = (Rc::new(Cell::new(UPLOADS_AT_ONCE)), Notify::new());
     for _ in 0..UPLOADS_AT_ONCE {
         let (ingest, next, running, done) = (ingest.clone(), next.clone(), running.clone(), done.clone());

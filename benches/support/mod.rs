@@ -5,6 +5,8 @@
 
 pub(crate) mod bars;
 pub(crate) mod baseline;
+pub(crate) mod daemon;
+pub(crate) mod form;
 pub(crate) mod generate;
 pub(crate) mod head;
 pub(crate) mod machine;
