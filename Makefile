@@ -8,7 +8,7 @@ CARGO ?= cargo
 # For `make fuzz`, TARGET names what is fuzzed; everywhere else it is where cargo builds.
 FUZZ_TARGET := $(or $(TARGET),head)
 override TARGET := $(or $(CARGO_TARGET_DIR),target)
-# For `make run`: settings, as flags of `rhinobox serve`. For `make bench` and `make bench-overload`: their own flags.
+# For `make run`: settings, as flags of `rhinobox serve`. For `make bench` and its like: their own flags.
 ARGS ?=
 # For `make bench`: which of BENCHES; with ARGS and without PARTS it is end_to_end, whose flags they are.
 PARTS ?=
@@ -106,6 +106,11 @@ bench-churn: | toolchain ## Store and delete 2,000 files a second, with compacti
 bench-overload: | toolchain ## Offer up to 3 x the load that a slowed disk takes and print what is answered in time (as root)
 	scripts/setup-tests.sh "$(TARGET)"
 	$(CARGO) bench --bench end_to_end -- --overload $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: | toolchain ## Install nginx, dufs and SeaweedFS, measure rhinobox beside them and write docs/PEERS.md
+	scripts/setup-peers.sh "$(TARGET)"
+	$(CARGO) bench --bench end_to_end -- --peers --peers-tools "$(abspath $(TARGET))/peers-tools" --peers-document "$(CURDIR)/docs/PEERS.md" $(ARGS)
 
 .PHONY: soak
 soak: | toolchain ## Cut the power of simulated machines SEEDS times (SEEDS=20000)

@@ -13,7 +13,6 @@ use rustix::event::{Timespec, epoll};
 
 use crate::Result;
 use crate::answer::{Answer, Keep};
-use crate::load::Load;
 
 /// An answer that takes longer than this is a fault, not a latency.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -127,14 +126,27 @@ impl Connection {
     }
 }
 
+/// What a connection asks, again and again, in a closed loop.
+pub(crate) trait Ask {
+    /// Makes the next request; what of its answer is to be kept.
+    fn prepare(&mut self) -> Keep;
+    /// The request as it goes out.
+    fn request(&self) -> &[u8];
+    /// Whether the answer is what it must be.
+    ///
+    /// # Errors
+    /// In words, what is not.
+    fn check(&self, answer: &mut Answer) -> std::result::Result<(), String>;
+}
+
 /// Drives each connection with its load in a closed loop until `finished` says so after an answer; then awaits what
 /// is outstanding. `finished` is told the load and the latency.
 ///
 /// # Errors
 /// At the first connection that fails, or answer that its load does not accept.
-pub(crate) fn drive(
-    lanes: &mut [(Connection, Load)],
-    mut finished: impl FnMut(&Load, Duration) -> bool,
+pub(crate) fn drive<A: Ask>(
+    lanes: &mut [(Connection, A)],
+    mut finished: impl FnMut(&A, Duration) -> bool,
 ) -> Result<()> {
     let mut buffer = vec![0; RECEIVE_BYTES];
     if let [(connection, load)] = lanes {

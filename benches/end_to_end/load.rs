@@ -12,6 +12,7 @@ use memchr::memmem::Finder;
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::{Answer, Keep};
+use crate::client::Ask;
 use crate::support::random::Random;
 
 /// What users send, mostly: the type is recognised at once. The rest of a file is noise.
@@ -36,7 +37,7 @@ pub(crate) struct Batch {
 pub(crate) struct Stored {
     pub(crate) hash: String,
     digest: [u8; 32],
-    bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A request that changes in place, and what its answer must be.
@@ -140,12 +141,7 @@ impl Load {
             Kind::Upload { contents, stamp: Some((lane, counter)), .. } => {
                 for content in contents {
                     *counter += 1;
-                    let mut stamp = [0; STAMP_BYTES];
-                    stamp[..8].copy_from_slice(&counter.to_le_bytes());
-                    stamp[8..].copy_from_slice(&lane.to_le_bytes());
-                    for at in [content.start + STAMP_AT, content.start + content.len() / 2] {
-                        self.request[at..at + STAMP_BYTES].copy_from_slice(&stamp);
-                    }
+                    make_unique(&mut self.request[content.clone()], *lane, *counter);
                 }
                 Keep::Bytes
             }
@@ -213,20 +209,46 @@ impl Load {
     }
 }
 
+impl Ask for Load {
+    fn prepare(&mut self) -> Keep {
+        Self::prepare(self)
+    }
+
+    fn request(&self) -> &[u8] {
+        Self::request(self)
+    }
+
+    fn check(&self, answer: &mut Answer) -> Result<(), String> {
+        Self::check(self, answer)
+    }
+}
+
 impl Stored {
     /// Whether an answer, hashed as it came, is this content.
     pub(crate) fn is_whole(&self, answer: &mut Answer) -> bool {
         answer.length == self.bytes && answer.digest() == self.digest
     }
 
-    fn of(content: &[u8]) -> Self {
+    /// What is stored of a content.
+    pub(crate) fn of(content: &[u8]) -> Self {
         let digest: [u8; 32] = Sha256::digest(content).into();
         let hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Self { hash, digest, bytes: content.len() as u64 }
     }
 }
 
-fn push_content(request: &mut Vec<u8>, bytes: usize, random: &mut Random) -> Range<usize> {
+/// Makes a content unlike that of any other lane and counter.
+pub(crate) fn make_unique(content: &mut [u8], lane: u64, counter: u64) {
+    let mut stamp = [0; STAMP_BYTES];
+    stamp[..8].copy_from_slice(&counter.to_le_bytes());
+    stamp[8..].copy_from_slice(&lane.to_le_bytes());
+    for at in [STAMP_AT, content.len() / 2] {
+        content[at..at + STAMP_BYTES].copy_from_slice(&stamp);
+    }
+}
+
+/// Appends the content of one file to a request; where it stands.
+pub(crate) fn push_content(request: &mut Vec<u8>, bytes: usize, random: &mut Random) -> Range<usize> {
     let start = request.len();
     request.extend_from_slice(&JPEG[..JPEG.len().min(bytes)]);
     while request.len() < start + bytes {

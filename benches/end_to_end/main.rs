@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench end_to_end` measures all of [`PARTS`] and prints a table each; `-- --parts sizes,open-loop`
 //! some of them, and `-- --rows 10k-c1,1000x2k --seconds 2` some rows of the first. Every answer is checked; a wrong one
-//! ends the run, while a missed floor is only told. Two more measurements take longer and are asked for by flags of
+//! ends the run, while a missed floor is only told. More measurements take longer and are asked for by flags of
 //! their own: `--overload`, what is answered in time as more and more is offered, on a disk that is slow on purpose;
-//! `--churn`, what compaction costs and brings.
+//! `--churn`, what compaction costs and brings; `--peers`, rhinobox beside other servers.
 
 mod answer;
 mod churn;
@@ -17,6 +17,7 @@ mod metrics;
 mod open_loop;
 mod overload;
 mod parts;
+mod peers;
 mod plots;
 mod report;
 mod rows;
@@ -80,6 +81,8 @@ struct Cli {
     #[command(flatten)]
     churn: churn::Flags,
     #[command(flatten)]
+    peers: peers::Flags,
+    #[command(flatten)]
     common: output::Flags,
 }
 
@@ -104,6 +107,9 @@ fn run(cli: &Cli) -> Result<()> {
     }
     if cli.churn.is_asked_for() {
         return churn::measure(&cli.churn, &cli.daemon, &cli.daemon_arg, (data.path(), seconds), &machine);
+    }
+    if cli.peers.is_asked_for() {
+        return peers::measure(&cli.peers, &cli.daemon, data.path(), machine);
     }
     let plan = Plan {
         program: cli.daemon.clone(),

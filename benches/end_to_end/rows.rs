@@ -108,7 +108,10 @@ impl Row {
 }
 
 /// Stores files, a thousand a request as far as they are small.
-fn fill(host: SocketAddr, wanted: Batch) -> Result<Vec<Stored>> {
+///
+/// # Errors
+/// If the daemon does not take them.
+pub(crate) fn fill(host: SocketAddr, wanted: Batch) -> Result<Vec<Stored>> {
     let files = wanted.files.min((ONE_MB * 10).div_ceil(wanted.bytes));
     let load = Load::post(host, LANE_BEFORE, Batch { files, ..wanted });
     let mut lane = [(Connection::open(host)?, load)];
