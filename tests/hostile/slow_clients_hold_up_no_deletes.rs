@@ -28,7 +28,8 @@ fn the_file_of_what_was_deleted_goes_while_an_upload_and_a_download_dawdle() {
     sender.send(&request("PUT", "/files/slow.bin", &[], &random_bytes(3, 100_000))[..50_000]);
     let mut reader = daemon.connect();
     reader.send(&request("GET", &format!("/files/{read}"), &[], b""));
-    std::thread::sleep(Duration::from_millis(300));
+    daemon.wait_for_metric("rhinobox_queue_depth", 1.0);
+    reader.stream.peek(&mut [0]).expect("an answer has begun");
     delete(&daemon, &other, 1);
     delete(&daemon, &read, 0);
     // Who had begun to read it gets all of it.
