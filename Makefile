@@ -99,8 +99,8 @@ bench-restart: | toolchain ## Measure how long a start takes on a store of many 
 	$(CARGO) bench --bench restart -- $(ARGS)
 
 .PHONY: bench-churn
-bench-churn: | toolchain ## Store and delete 2,000 files a second, with compaction and without, and print its price and the space
-	$(CARGO) bench --bench end_to_end -- --churn --seconds 60 $(ARGS)
+bench-churn: | toolchain ## Store and delete 2,000 files a second, with compaction and without, and print its price and the space (ARGS="--seconds 30 --churn-repeat 5")
+	$(CARGO) bench --bench end_to_end -- --churn $(or $(ARGS),--seconds 60)
 
 .PHONY: bench-overload
 bench-overload: | toolchain ## Offer up to 3 x the load that a slowed disk takes and print what is answered in time (as root)

@@ -109,6 +109,9 @@ pub const TOMBSTONES_SHARE: u64 = 16;
 pub const TOMBSTONES_BYTES_MIN: u64 = KIB as u64;
 /// How often a lane that hardly writes looks whether it is to begin a new segment.
 pub const LANE_RENEW_TICK_MS: u64 = 1_000;
+/// When a segment is emptied, what is active has this long to end, so that the segment is retired before the next one's
+/// copies take room.
+pub const COMPACTION_SETTLE_MS: u64 = 10;
 /// How often compaction looks whether there is anything to free.
 pub const COMPACTION_TICK_MS: u64 = 200;
 

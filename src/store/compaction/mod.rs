@@ -39,8 +39,8 @@ use super::{Durability, Store, blob, checkpoint};
 use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::{
-    COMPACTION_REST_MS, COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SURVEY_REST,
-    COMPACTION_TICK_MS,
+    COMPACTION_REST_MS, COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SETTLE_MS,
+    COMPACTION_SURVEY_REST, COMPACTION_TICK_MS,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::core::spawn;
@@ -293,7 +293,8 @@ impl Compactor {
                 Ok(true) => {
                     // While it was copied others wrote: what it brought may be used up again.
                     survey.used = survey::bytes_used(store);
-                    // Those emptied before it: each takes a segment's room until it is retired.
+                    // It takes its room until it is retired.
+                    clock::sleep(Duration::from_millis(COMPACTION_SETTLE_MS)).await;
                     self.free_passed().await;
                 }
                 Ok(false) => {}
