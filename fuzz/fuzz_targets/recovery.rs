@@ -214,6 +214,8 @@ fn change(disk: &SimDisk, store: StoreId, mut input: Input<'_>) -> bool {
             }
             (8, Some(nonce)) => {
                 let seal = usize_of(SEAL_OFFSET);
+                // An earlier change may have cut the file in front of it.
+                bytes.resize(bytes.len().max(seal + SEAL_BYTES), 0);
                 put_at(&mut bytes, seal + at % SEAL_BYTES, new);
                 put_at(&mut bytes, seal, b"RHINOEND");
                 let sum = nonce.seed(id).at(SEAL_OFFSET).sum(&bytes[seal..seal + SEAL_BYTES - 4]);
