@@ -95,5 +95,5 @@ pub(crate) fn draw(rows: &[Row]) -> Result<()> {
         y: Axis::logarithmic("us"),
         lines: KINDS.into_iter().map(line).collect(),
     };
-    plot.write("durability").map(drop)
+    plot.write("durability")
 }

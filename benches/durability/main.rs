@@ -9,7 +9,6 @@ mod support;
 mod uploads;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use serde::Serialize;
@@ -18,7 +17,7 @@ pub(crate) use crate::support::Result;
 use crate::support::head::Head;
 use crate::support::output::{DataDir, Flags, write_json};
 use crate::support::samples::Samples;
-use crate::support::timing::Effort;
+use crate::support::timing::EffortFlags;
 
 /// A block, a small file with its record, a part of a large batch, a piece of a big file.
 pub(crate) const SIZES: [usize; 4] = [4 << 10, 12 << 10, 128 << 10, 1 << 20];
@@ -27,12 +26,8 @@ pub(crate) const SIZES: [usize; 4] = [4 << 10, 12 << 10, 128 << 10, 1 << 20];
 #[derive(Parser, Debug)]
 #[command(about = "Measures what durability costs on this disk.")]
 struct Cli {
-    /// Time of each repetition [default: 0.2, with --full 2]
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<f64>,
-    /// Repetitions; the median is told [default: 5, with --full 7]
-    #[arg(long, value_name = "N")]
-    repeat: Option<usize>,
+    #[command(flatten)]
+    effort: EffortFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -70,20 +65,13 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("durability: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("durability", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
     let full = cli.flags.full;
-    let seconds = cli.seconds.unwrap_or(if full { 2.0 } else { 0.2 });
-    let repetitions = cli.repeat.unwrap_or(if full { 7 } else { 5 }).max(1);
-    let effort = Effort { time: Duration::try_from_secs_f64(seconds)?, repetitions };
+    let effort = cli.effort.or(if full { (2.0, 7) } else { (0.2, 5) })?;
+    let (seconds, repetitions) = (effort.time.as_secs_f64(), effort.repetitions);
     let dir = DataDir::make("durability", cli.flags.dir.as_deref())?;
     let head = Head::look(&dir)?;
     head.print(&format!("what durability costs: medians of {repetitions} x {seconds} s, in turn"));

@@ -1,12 +1,11 @@
-//! The daemon as a process: started on a fresh data folder, its processor time and memory read from /proc, stopped
-//! by SIGTERM, its folder removed.
+//! The daemon as a process: started on a fresh data folder, heard, stopped by SIGTERM, its folder removed.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Result;
+use crate::support::daemon::serve;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
@@ -47,15 +47,8 @@ impl Daemon {
     /// # Errors
     /// As [`Daemon::start`].
     pub(crate) fn start_on(program: &Path, data_dir: &Path, arguments: &[String]) -> Result<Self> {
-        let mut command = Command::new(program);
-        command.arg("serve").args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
-        // The defaults are measured, whatever the shell has set.
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"RHINOBOX_"))
-        {
-            command.env_remove(name);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = serve(program, data_dir);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
@@ -167,73 +160,4 @@ fn follow(
             }
         }
     });
-}
-
-/// Processor time in seconds.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Processor {
-    pub(crate) user: f64,
-    pub(crate) system: f64,
-}
-
-impl Processor {
-    /// Of a process and all its threads, kernel workers of its rings included.
-    ///
-    /// # Errors
-    /// If there is no such process.
-    pub(crate) fn of(pid: u32) -> Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The name, in parentheses, may hold spaces; utime and stime are fields 14 and 15, state is 3.
-        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
-        let field = |number: usize| fields.as_ref()?.get(number - 3)?.parse::<u64>().ok();
-        let (user, system) = field(14).zip(field(15)).ok_or("cannot read /proc/<pid>/stat")?;
-        Ok(Self { user: seconds(user), system: seconds(system) })
-    }
-
-    pub(crate) fn since(self, before: Self) -> Self {
-        Self { user: self.user - before.user, system: self.system - before.system }
-    }
-
-    pub(crate) fn total(self) -> f64 {
-        self.user + self.system
-    }
-}
-
-/// Seconds that the machine's cores were idle, and that its host took from them, since it started.
-///
-/// # Errors
-/// If /proc/stat cannot be read.
-pub(crate) fn idle_and_stolen() -> Result<(f64, f64)> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let fields: Vec<u64> =
-        stat.lines().next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
-    let field = |number: usize| fields.get(number).copied().unwrap_or(0);
-    Ok((seconds(field(3) + field(4)), seconds(field(7))))
-}
-
-fn seconds(ticks: u64) -> f64 {
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
-}
-
-/// Resident memory of a process, bytes.
-///
-/// # Errors
-/// If there is no such process.
-pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
-    status_bytes(pid, "VmRSS:")
-}
-
-/// The most that was ever resident of it, bytes.
-///
-/// # Errors
-/// If there is no such process.
-pub(crate) fn resident_bytes_max(pid: u32) -> Result<u64> {
-    status_bytes(pid, "VmHWM:")
-}
-
-fn status_bytes(pid: u32, name: &str) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024)
 }

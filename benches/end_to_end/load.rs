@@ -13,11 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::answer::{Answer, Keep};
 use crate::client::Ask;
+use crate::support::form::{BOUNDARY, JPEG};
 use crate::support::random::Random;
 
-/// What users send, mostly: the type is recognised at once. The rest of a file is noise.
-const JPEG: &[u8] = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x48\x00\x48\x00\x00";
-const BOUNDARY: &str = "------------------------d74496d66958873e";
 /// Where the first stamp stands in a file; the second stands in its middle.
 const STAMP_AT: usize = 32;
 const STAMP_BYTES: usize = 16;

@@ -19,6 +19,7 @@ mod overload;
 mod parts;
 mod peers;
 mod plots;
+mod proc;
 mod report;
 mod rows;
 #[path = "../support/mod.rs"]
@@ -87,13 +88,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("end_to_end: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("end_to_end", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -126,12 +121,10 @@ fn run(cli: &Cli) -> Result<()> {
     fs::create_dir_all(&plan.figures)?;
     let report = measure(cli, &plan, machine)?;
     report.print_predecessor();
-    let json = cli.json.clone().unwrap_or_else(|| output::figures_dir().join("end_to_end.json"));
-    if let Some(parent) = json.parent() {
-        fs::create_dir_all(parent)?;
+    match &cli.json {
+        Some(json) => output::write_json_to(json, &report)?,
+        None => output::write_json("end_to_end", &report)?,
     }
-    fs::write(&json, serde_json::to_vec_pretty(&report)?)?;
-    println!("\nThe same as JSON: {}", json.display());
     println!("All latencies, for HdrHistogram's plotters: {}/*.hgrm", plan.figures.display());
     Ok(())
 }
@@ -152,9 +145,11 @@ fn measure(cli: &Cli, plan: &Plan, machine: Machine) -> Result<Report> {
     Ok(report)
 }
 
+/// Whether all that is asked for exists.
+///
 /// # Errors
-/// If something is asked for that does not exist.
-fn known<'a>(kind: &str, asked: &[String], known: impl Iterator<Item = &'a str>) -> Result<()> {
+/// If something does not, in words that list what does.
+pub(crate) fn known<'a>(kind: &str, asked: &[String], known: impl Iterator<Item = &'a str>) -> Result<()> {
     let known: Vec<&str> = known.collect();
     match asked.iter().find(|id| !known.contains(&id.as_str())) {
         Some(id) => Err(format!("no {kind} is called {id}; there are {}", known.join(", ")).into()),

@@ -12,10 +12,11 @@ use serde::Serialize;
 use crate::Result;
 use crate::answer::Keep;
 use crate::client::{Connection, drive};
-use crate::daemon::{Daemon, Processor, idle_and_stolen, resident_bytes};
+use crate::daemon::Daemon;
 use crate::hgrm;
 use crate::load::Load;
 use crate::metrics::{Metrics, StageTime};
+use crate::proc::{Processor, idle_and_stolen, resident_bytes};
 use crate::rows::Row;
 
 /// A row ends early rather than fill the disk: at so many bytes of content, or a third of what is free.

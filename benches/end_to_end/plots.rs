@@ -40,8 +40,7 @@ pub(crate) fn draw(name: &str, title: &str, (x, y): (Axis, Axis), lines: Vec<Lin
     if lines.iter().all(|line| line.points.is_empty()) {
         return Ok(());
     }
-    Plot { title: title.into(), x, y, lines }.write(&format!("{FOLDER}/{name}"))?;
-    Ok(())
+    Plot { title: title.into(), x, y, lines }.write(&format!("{FOLDER}/{name}"))
 }
 
 /// Files a second of rows, over a number each of them has.
@@ -66,6 +65,5 @@ pub(crate) fn stages<'a>(
         first.stages.iter().enumerate().map(|(at, stage)| (stage.stage.to_owned(), layer(at))).collect();
     let names = rows.iter().map(|(name, _)| name.clone()).collect();
     Bars { title: title.into(), y: "mean of an upload, us".into(), names, layers }
-        .write(&format!("{FOLDER}/{name}"))?;
-    Ok(())
+        .write(&format!("{FOLDER}/{name}"))
 }

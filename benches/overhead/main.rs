@@ -54,13 +54,7 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("overhead: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("overhead", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {

@@ -10,7 +10,6 @@ mod support;
 mod uploads;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use rhinobox::runtime::buffer::Pool;
@@ -24,7 +23,7 @@ use crate::support::samples::Samples;
 use crate::support::store::POOL_BYTES;
 use crate::support::table::Table;
 use crate::support::text::{size, three_digits};
-use crate::support::timing::{Effort, ns_per_call};
+use crate::support::timing::{Effort, EffortFlags, ns_per_call};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -36,12 +35,8 @@ const SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
 #[derive(Parser, Debug)]
 #[command(about = "Measures the pool of buffers against plain allocation.")]
 struct Cli {
-    /// Time of each repetition of uploads; of buffers alone a tenth [default: 0.5, with --full 2]
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<f64>,
-    /// Repetitions; the median is told [default: 5, with --full 11]
-    #[arg(long, value_name = "N")]
-    repeat: Option<usize>,
+    #[command(flatten)]
+    effort: EffortFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -66,23 +61,18 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pooling: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("pooling", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
     let full = cli.flags.full;
-    let seconds = cli.seconds.unwrap_or(if full { 2.0 } else { 0.5 });
-    let repetitions = cli.repeat.unwrap_or(if full { 11 } else { 5 });
-    let effort = Effort { time: Duration::try_from_secs_f64(seconds)?, repetitions };
+    let effort = cli.effort.or(if full { (2.0, 11) } else { (0.5, 5) })?;
+    let (seconds, repetitions) = (effort.time.as_secs_f64(), effort.repetitions);
     let dir = DataDir::make("pooling", cli.flags.dir.as_deref())?;
     let head = Head::look(&dir)?;
-    head.print(&format!("the pool of buffers, medians of {repetitions}"));
+    head.print(&format!(
+        "the pool of buffers, medians of {repetitions} x {seconds} s, of buffers alone a tenth"
+    ));
 
     let buffers = buffers(Effort { time: effort.time / 10, ..effort })?;
     print(&buffers);
@@ -121,7 +111,7 @@ fn taking(bytes: usize, effort: Effort) -> Result<Taking> {
     // The two take turns by the repetition.
     let once = Effort { repetitions: 1, ..effort };
     let (mut by_pool, mut by_allocation) = (Vec::new(), Vec::new());
-    for _ in 0..effort.repetitions.max(1) {
+    for _ in 0..effort.repetitions {
         by_pool.push(ns_per_call(once, || fill(&pooled)).median);
         by_allocation.push(ns_per_call(once, || fill(&allocated)).median);
     }

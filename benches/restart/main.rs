@@ -46,13 +46,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("restart: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("restart", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {

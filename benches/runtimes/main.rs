@@ -14,7 +14,6 @@ mod support;
 mod work;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 
@@ -23,6 +22,7 @@ pub(crate) use crate::support::Result;
 use crate::support::baseline::{Flush, Ground, Laid};
 use crate::support::head::Head;
 use crate::support::output::{DataDir, Flags, write_json};
+use crate::support::timing::EffortFlags;
 use crate::work::{Once, Plan};
 
 /// A small file with its record, a part of a large batch, a piece of a big file.
@@ -34,12 +34,8 @@ const FILE_BYTES: usize = 256 << 20;
 #[derive(Parser, Debug)]
 #[command(about = "Measures the same store work on monoio, tokio-uring and plain threads.")]
 struct Cli {
-    /// Time of each repetition [default: 0.2, with --full 2]
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<f64>,
-    /// Repetitions; the median is told [default: 5, with --full 7]
-    #[arg(long, value_name = "N")]
-    repeat: Option<usize>,
+    #[command(flatten)]
+    effort: EffortFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -50,20 +46,13 @@ const WAYS: [(&str, Way); 3] =
     [("monoio", by_monoio::run), ("tokio-uring", by_tokio_uring::run), ("threads", by_threads::run)];
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("runtimes: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("runtimes", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
     let full = cli.flags.full;
-    let seconds = cli.seconds.unwrap_or(if full { 2.0 } else { 0.2 });
-    let repetitions = cli.repeat.unwrap_or(if full { 7 } else { 5 }).max(1);
-    let time = Duration::try_from_secs_f64(seconds)?;
+    let effort = cli.effort.or(if full { (2.0, 7) } else { (0.2, 5) })?;
+    let (seconds, repetitions) = (effort.time.as_secs_f64(), effort.repetitions);
     let dir = DataDir::make("runtimes", cli.flags.dir.as_deref())?;
     let head = Head::look(&dir)?;
     head.print(&format!(
@@ -76,7 +65,14 @@ fn run(cli: &Cli) -> Result<()> {
     for flush in [Flush::Dsync, Flush::Fdatasync] {
         for bytes in SIZES {
             for in_flight in IN_FLIGHT {
-                let plan = Plan { path: path.clone(), file_bytes: FILE_BYTES, bytes, flush, in_flight, time };
+                let plan = Plan {
+                    path: path.clone(),
+                    file_bytes: FILE_BYTES,
+                    bytes,
+                    flush,
+                    in_flight,
+                    time: effort.time,
+                };
                 let mut ways = WAYS.map(|_| Vec::new());
                 for _ in 0..repetitions {
                     for ((_, way), repetitions) in WAYS.iter().zip(&mut ways) {

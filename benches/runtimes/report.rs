@@ -111,6 +111,6 @@ impl Report {
             y: Axis::linear("files/s"),
             lines,
         };
-        plot.write("runtimes").map(drop)
+        plot.write("runtimes")
     }
 }

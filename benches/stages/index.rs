@@ -151,5 +151,5 @@ pub(crate) fn draw(rows: &[Row]) -> Result<()> {
         y: Axis::linear("ns"),
         lines: OPERATIONS.into_iter().map(line).collect(),
     };
-    plot.write("stages-index").map(drop)
+    plot.write("stages-index")
 }

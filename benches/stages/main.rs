@@ -12,7 +12,6 @@ mod parse;
 mod support;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use serde::Serialize;
@@ -23,18 +22,14 @@ use crate::support::output::{DataDir, Flags, write_json};
 use crate::support::samples::Samples;
 use crate::support::table::Table;
 use crate::support::text::{grouped, three_digits};
-use crate::support::timing::Effort;
+use crate::support::timing::EffortFlags;
 
 /// The command line.
 #[derive(Parser, Debug)]
 #[command(about = "Measures each stage of an upload by itself.")]
 struct Cli {
-    /// Time of each repetition of each stage [default: 0.1, with --full 0.5]
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<f64>,
-    /// Repetitions; the median is told [default: 5, with --full 11]
-    #[arg(long, value_name = "N")]
-    repeat: Option<usize>,
+    #[command(flatten)]
+    effort: EffortFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -60,20 +55,13 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("stages: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::exit("stages", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
     let full = cli.flags.full;
-    let seconds = cli.seconds.unwrap_or(if full { 0.5 } else { 0.1 });
-    let repetitions = cli.repeat.unwrap_or(if full { 11 } else { 5 });
-    let effort = Effort { time: Duration::try_from_secs_f64(seconds)?, repetitions };
+    let effort = cli.effort.or(if full { (0.5, 11) } else { (0.1, 5) })?;
+    let (seconds, repetitions) = (effort.time.as_secs_f64(), effort.repetitions);
     let dir = DataDir::make("stages", cli.flags.dir.as_deref())?;
     let head = Head::look(&dir)?;
     head.print(&format!("stages by themselves on one core, medians of {repetitions} x {seconds} s"));

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::plot::{FONT, LABELS_AT, PIXELS, draw_labels, tick};
+use super::plot::{FONT, LABELS_AT, PIXELS, chart, draw_labels, tick};
 use super::{Result, output};
 
 /// Share of its place that a bar takes.
@@ -28,17 +28,12 @@ impl Bars {
     pub(crate) fn write(&self, name: &str) -> Result<()> {
         let height = |bar: usize| self.layers.iter().filter_map(|(_, heights)| heights.get(bar)).sum::<f64>();
         let most = (0..self.names.len()).map(height).reduce(f64::max).ok_or("there is nothing to draw")?;
-        let path = output::figures_dir().join(format!("{name}.svg"));
+        let path = output::figure(&format!("{name}.svg"))?;
         let root = SVGBackend::new(&path, PIXELS).into_drawing_area();
         root.fill(&WHITE)?;
         let places = self.names.len() as f64;
         let (area, labels) = root.split_horizontally(LABELS_AT);
-        let mut chart = ChartBuilder::on(&area)
-            .caption(&self.title, (FONT, 20))
-            .margin(16)
-            .x_label_area_size(48)
-            .y_label_area_size(72)
-            .build_cartesian_2d(-0.5..places - 0.5, 0.0..most * 1.05)?;
+        let mut chart = chart(&area, &self.title).build_cartesian_2d(-0.5..places - 0.5, 0.0..most * 1.05)?;
         let named = |place: &f64| {
             let at = (0..self.names.len()).find(|at| (*at as f64 - place).abs() < 1e-9);
             at.map_or_else(String::new, |at| self.names[at].clone())

@@ -10,6 +10,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
 
+/// The command that serves `dir` on a free port of the loopback, with the defaults, whatever the shell has set.
+pub(crate) fn serve(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("serve").args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(dir);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"RHINOBOX_"))
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// A daemon at work; killed if dropped. Its folder stays.
 pub(crate) struct Daemon {
     child: Child,
@@ -23,15 +34,8 @@ impl Daemon {
     /// # Errors
     /// If it cannot be started, ends, or is not ready when it says that it listens.
     pub(crate) fn start(program: &Path, dir: &Path, arguments: &[&str]) -> Result<Daemon> {
-        let mut command = Command::new(program);
-        command.arg("serve").args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(dir).args(arguments);
-        // The defaults are measured, whatever the shell has set.
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"RHINOBOX_"))
-        {
-            command.env_remove(name);
-        }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut command = serve(program, dir);
+        let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut daemon = Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let pipe = daemon.child.stdout.take().ok_or("no pipe")?;
         for line in BufReader::new(pipe).lines() {

@@ -1,6 +1,5 @@
 //! What every bench says first: on what it ran, and what that can do at best.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -29,10 +28,7 @@ impl Head {
     /// # Errors
     /// If the disk refuses.
     pub(crate) fn look(dir: &output::DataDir) -> Result<Head> {
-        Self::look_at(dir.path())
-    }
-
-    fn look_at(dir: &Path) -> Result<Head> {
+        let dir = dir.path();
         Ok(Head {
             version: env!("CARGO_PKG_VERSION"),
             machine: Machine::look(dir)?,

@@ -19,5 +19,18 @@ pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod timing;
 
+use std::process::ExitCode;
+
 /// What is said when a run cannot go on.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Ends a bench: says what kept it from its end, if anything did.
+pub(crate) fn exit(bench: &str, result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{bench}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -28,6 +28,18 @@ pub(crate) fn figures_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench")
 }
 
+/// Where a figure goes that is called `name`; its folder is there then.
+///
+/// # Errors
+/// If the folder cannot be made.
+pub(crate) fn figure(name: &str) -> Result<PathBuf> {
+    let path = figures_dir().join(name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(path)
+}
+
 /// A bench's own folder for data, empty; removed when dropped. One run has it at a time.
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -83,9 +95,15 @@ impl Drop for DataDir {
 /// # Errors
 /// If they cannot be written.
 pub(crate) fn write_json(bench: &str, figures: &impl Serialize) -> Result<()> {
-    let path = figures_dir().join(format!("{bench}.json"));
-    fs::create_dir_all(figures_dir())?;
-    fs::write(&path, serde_json::to_vec_pretty(figures)?)?;
+    write_json_to(&figure(&format!("{bench}.json"))?, figures)
+}
+
+/// As [`write_json`], to a file of any name.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn write_json_to(path: &Path, figures: &impl Serialize) -> Result<()> {
+    fs::write(path, serde_json::to_vec_pretty(figures)?)?;
     println!("\nThe same as JSON: {}", path.display());
     Ok(())
 }

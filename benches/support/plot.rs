@@ -1,7 +1,6 @@
 //! Lines in a picture: an SVG whose text is text, so that no font is needed to draw it.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
@@ -63,9 +62,8 @@ impl Plot {
     ///
     /// # Errors
     /// If there is no point to show, or the file cannot be written.
-    pub(crate) fn write(&self, name: &str) -> Result<PathBuf> {
-        std::fs::create_dir_all(output::figures_dir())?;
-        let path = output::figures_dir().join(format!("{name}.svg"));
+    pub(crate) fn write(&self, name: &str) -> Result<()> {
+        let path = output::figure(&format!("{name}.svg"))?;
         let (x, y) = (self.range(&self.x, |point| point.0)?, self.range(&self.y, |point| point.1)?);
         match (self.x.logarithmic, self.y.logarithmic) {
             (false, false) => self.draw(&path, x, y),
@@ -74,7 +72,7 @@ impl Plot {
             (true, true) => self.draw(&path, x.log_scale(), y.log_scale()),
         }?;
         println!("Drawn: {}", path.display());
-        Ok(path)
+        Ok(())
     }
 
     /// From the least to the greatest of what this axis can show, and a margin.
@@ -105,12 +103,7 @@ impl Plot {
         let root = SVGBackend::new(path, PIXELS).into_drawing_area();
         root.fill(&WHITE)?;
         let (area, labels) = root.split_horizontally(LABELS_AT);
-        let mut chart = ChartBuilder::on(&area)
-            .caption(&self.title, (FONT, 20))
-            .margin(16)
-            .x_label_area_size(48)
-            .y_label_area_size(72)
-            .build_cartesian_2d(x, y)?;
+        let mut chart = chart(&area, &self.title).build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE.mix(0.0))
@@ -136,6 +129,16 @@ impl Plot {
         root.present()?;
         Ok(())
     }
+}
+
+/// A chart below its title, with room for what stands beside its axes.
+pub(super) fn chart<'a, 'b>(
+    area: &'a DrawingArea<SVGBackend<'b>, Shift>,
+    title: &str,
+) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.caption(title, (FONT, 20)).margin(16).x_label_area_size(48).y_label_area_size(72);
+    chart
 }
 
 /// Labels one below the other, each behind the colour of its number.

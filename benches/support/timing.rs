@@ -3,6 +3,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
+use super::Result;
 use super::samples::Samples;
 
 /// How long and how often something is measured.
@@ -11,6 +14,29 @@ pub(crate) struct Effort {
     /// Of each repetition.
     pub(crate) time: Duration,
     pub(crate) repetitions: usize,
+}
+
+/// The flags of benches that repeat what they measure.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct EffortFlags {
+    /// Time of each repetition of each measurement [default: said in the first line; longer with --full]
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Repetitions; the median is told [default: said in the first line; more with --full]
+    #[arg(long, value_name = "N")]
+    repeat: Option<usize>,
+}
+
+impl EffortFlags {
+    /// What is asked for, or else the bench's own seconds and repetitions.
+    ///
+    /// # Errors
+    /// If the seconds are no time.
+    pub(crate) fn or(&self, (seconds, repetitions): (f64, usize)) -> Result<Effort> {
+        let time = Duration::try_from_secs_f64(self.seconds.unwrap_or(seconds))?;
+        Ok(Effort { time, repetitions: self.repeat.unwrap_or(repetitions).max(1) })
+    }
 }
 
 /// Nanoseconds of a call, by repetitions of as many calls as there is time for. What it gives
@@ -30,7 +56,7 @@ pub(crate) fn ns_per_call<T>(effort: Effort, mut call: impl FnMut() -> T) -> Sam
         }
     };
     repetition(0);
-    Samples::of((0..effort.repetitions.max(1)).map(repetition))
+    Samples::of((0..effort.repetitions).map(repetition))
 }
 
 /// How many calls take at least so long.

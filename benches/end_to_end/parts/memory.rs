@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::client::{Connection, drive};
-use crate::daemon::{Daemon, resident_bytes, resident_bytes_max};
+use crate::daemon::Daemon;
 use crate::load::{Batch, Load};
 use crate::measure::{Plan, verify};
 use crate::metrics::Metrics;
+use crate::proc::{resident_bytes, resident_bytes_max};
 use crate::report::Report;
 use crate::support::text::grouped;
 

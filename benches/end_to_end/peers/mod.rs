@@ -26,9 +26,9 @@ use self::matrix::{ROWS, Row, Sends, Side};
 use self::peer::{Installed, PEERS, Version};
 use self::round::{Plan, Standing, Window, sync};
 use self::summary::{Compared, Outcome, aims};
-use crate::Result;
 use crate::support::machine::Machine;
 use crate::support::output;
+use crate::{Result, known};
 
 /// The flags of this measurement.
 #[derive(Args, Debug)]
@@ -64,10 +64,7 @@ impl Flags {
     }
 
     fn rows(&self) -> Result<Vec<&'static Row>> {
-        if let Some(id) = self.peers_rows.iter().find(|id| ROWS.iter().all(|row| row.id != **id)) {
-            let known = ROWS.map(|row| row.id).join(", ");
-            return Err(format!("no row is called {id}; there are {known}").into());
-        }
+        known("row", &self.peers_rows, ROWS.iter().map(|row| row.id))?;
         let wanted = |row: &&Row| self.peers_rows.is_empty() || self.peers_rows.iter().any(|id| id == row.id);
         static ALL: [Row; ROWS.len()] = ROWS;
         Ok(ALL.iter().filter(wanted).collect())
@@ -75,10 +72,7 @@ impl Flags {
 
     /// Peers that are asked for and installed, with their programs; and those that are not installed.
     fn programs(&self, tools: &Path) -> Result<Vec<(&'static peer::Peer, PathBuf)>> {
-        if let Some(id) = self.peers_only.iter().find(|id| PEERS.iter().all(|peer| peer.id != **id)) {
-            let known: Vec<_> = PEERS.iter().map(|peer| peer.id).collect();
-            return Err(format!("no peer is called {id}; there are {}", known.join(", ")).into());
-        }
+        known("peer", &self.peers_only, PEERS.iter().map(|peer| peer.id))?;
         let mut programs = Vec::new();
         for peer in &PEERS {
             let named = self.peers_only.iter().any(|id| id == peer.id);

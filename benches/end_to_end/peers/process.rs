@@ -1,7 +1,6 @@
 //! A peer as a process: its configuration filled in, started in a folder of its own, ready once it has stored a file,
-//! its processor time read from /proc for the whole tree of processes, stopped at the end.
+//! stopped at the end with all that it has started.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use super::peer::Peer;
 use crate::Result;
 use crate::answer::Keep;
 use crate::client::Connection;
-use crate::daemon::Processor;
+use crate::proc::tree;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -156,64 +155,4 @@ fn fill_in(template: &str, dir: &Path, ports: &[u16; PORTS]) -> Result<String> {
         text = text.replace(&format!("@PORT{at}@"), &port.to_string());
     }
     Ok(text)
-}
-
-/// Processor time of a process, its threads, and all that descends from it, ended ones included.
-///
-/// # Errors
-/// If /proc cannot be read.
-pub(crate) fn tree_processor(root: u32) -> Result<Processor> {
-    let tick = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-    let (user, system) =
-        tree(root)?.values().fold((0, 0), |(user, system), stat| (user + stat.user, system + stat.system));
-    Ok(Processor { user: user as f64 * tick, system: system as f64 * tick })
-}
-
-/// Of one process: its parent, and ticks, those of ended children that it waited for included.
-#[derive(Clone, Copy, Debug)]
-struct Stat {
-    parent: u32,
-    user: u64,
-    system: u64,
-}
-
-impl Stat {
-    fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name, in parentheses, may hold spaces; behind it stands field 3.
-        let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self {
-            parent: u32::try_from(field(4)?).ok()?,
-            user: field(14)? + field(16)?,
-            system: field(15)? + field(17)?,
-        })
-    }
-}
-
-/// A process and what descends from it.
-fn tree(root: u32) -> Result<HashMap<u32, Stat>> {
-    let mut others: HashMap<u32, Stat> = HashMap::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
-            && let Some(stat) = Stat::of(pid)
-        {
-            others.insert(pid, stat);
-        }
-    }
-    let stat = others.remove(&root).ok_or_else(|| format!("process {root} is gone"))?;
-    let mut tree = HashMap::from([(root, stat)]);
-    loop {
-        let children: Vec<u32> =
-            others.iter().filter(|(_, stat)| tree.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
-        if children.is_empty() {
-            return Ok(tree);
-        }
-        for pid in children {
-            if let Some(stat) = others.remove(&pid) {
-                tree.insert(pid, stat);
-            }
-        }
-    }
 }

@@ -12,13 +12,14 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::matrix::{Row, Sends, Side, Who};
-use super::process::{Process, tree_processor};
+use super::process::Process;
 use super::work::{Get, Put, Sample, Work};
 use crate::Result;
 use crate::answer::Keep;
 use crate::client::{Connection, drive};
-use crate::daemon::{Daemon, Processor, idle_and_stolen};
+use crate::daemon::Daemon;
 use crate::load::{Batch, Load, Stored};
+use crate::proc::{Processor, idle_and_stolen};
 use crate::rows::fill;
 
 /// Warm-up, as a share of the measured time, and at least.
@@ -133,8 +134,8 @@ impl Standing {
 
     fn processor(&self) -> Result<Processor> {
         match &self.server {
-            Server::Rhinobox(daemon) => tree_processor(daemon.pid()),
-            Server::Peer(process) => tree_processor(process.pid()),
+            Server::Rhinobox(daemon) => Processor::of_tree(daemon.pid()),
+            Server::Peer(process) => Processor::of_tree(process.pid()),
         }
     }
 

@@ -289,14 +289,9 @@ impl Compactor {
             if self.stopping.get() {
                 return survey_ns;
             }
-            match self.compact(&candidate.segment).await {
-                Ok(true) => {
-                    // While it was copied others wrote: what it brought may be used up again.
-                    survey.used = survey::bytes_used(store);
-                    // It takes its room until it is retired.
-                    clock::sleep(Duration::from_millis(COMPACTION_SETTLE_MS)).await;
-                    self.free_passed().await;
-                }
+            match self.compact_and_retire(&candidate.segment).await {
+                // While it was copied others wrote: what it brought may be used up again.
+                Ok(true) => survey.used = survey::bytes_used(store),
                 Ok(false) => {}
                 Err(Stop) => {
                     done = false;
@@ -310,15 +305,25 @@ impl Compactor {
         {
             done = false;
             self.pace.set(store.options.compaction_bytes_per_s / 100 * RATE_PERCENT_MIN);
-            if let Ok(true) = self.compact(&oldest.segment).await {
-                self.free_passed().await;
-            }
+            // Without space it is tried again.
+            let _emptied = self.compact_and_retire(&oldest.segment).await;
         }
         // What was copied has changed the number of segments, which is no reason to look again.
         if done {
             self.surveyed.set((seen.0, store.segments.count()));
         }
         survey_ns
+    }
+
+    /// Steps 2 to 6, as far as those who are active end soon: what is emptied takes its room until it is retired. Whether
+    /// the segment is on its way out.
+    async fn compact_and_retire(&self, segment: &Arc<segment::Segment>) -> Result<bool, Stop> {
+        let is_emptied = self.compact(segment).await?;
+        if is_emptied {
+            clock::sleep(Duration::from_millis(COMPACTION_SETTLE_MS)).await;
+            self.free_passed().await;
+        }
+        Ok(is_emptied)
     }
 }
 
