@@ -13,14 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::answer::{Answer, Keep};
 use crate::client::Ask;
+use crate::download::{Download, Sample};
 use crate::support::form::{BOUNDARY, JPEG};
 use crate::support::random::Random;
 
 /// Where the first stamp stands in a file; the second stands in its middle.
 const STAMP_AT: usize = 32;
 const STAMP_BYTES: usize = 16;
-/// One download in so many is hashed; the first is.
-const DIGEST_EVERY: u64 = 1_024;
 
 /// The files of one kind of upload request.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +39,7 @@ pub(crate) struct Stored {
 
 /// A request that changes in place, and what its answer must be.
 pub(crate) struct Load {
+    /// Of an upload; a download has its own.
     request: Vec<u8>,
     kind: Kind,
     /// Files of one request.
@@ -57,14 +57,7 @@ enum Kind {
         duplicates: usize,
         finders: Box<[Finder<'static>; 2]>,
     },
-    Download {
-        stored: Arc<[Stored]>,
-        at: usize,
-        hash_at: usize,
-        random: Random,
-        asked: u64,
-        digest: bool,
-    },
+    Download(Download),
 }
 
 impl Load {
@@ -115,14 +108,11 @@ impl Load {
         Self { request, kind, files, bytes }
     }
 
-    /// A download of one file by its hash, another each time.
-    pub(crate) fn get(host: SocketAddr, lane: u64, stored: Arc<[Stored]>) -> Self {
-        let request = format!("GET /files/{:64} HTTP/1.1\r\nHost: {host}\r\n\r\n", "").into_bytes();
-        let bytes = stored.first().map_or(0, |stored| stored.bytes);
-        let random = Random(0xd1b5_4a32_d192_ed03 ^ lane);
-        let kind =
-            Kind::Download { stored, at: 0, hash_at: "GET /files/".len(), random, asked: 0, digest: false };
-        Self { request, kind, files: 1, bytes }
+    /// A download of one file, another each time.
+    pub(crate) fn get(host: SocketAddr, lane: u64, samples: Arc<[Sample]>) -> Self {
+        let bytes = samples.first().map_or(0, |sample| sample.stored.bytes);
+        let download = Download::new(host, lane, samples);
+        Self { request: Vec::new(), kind: Kind::Download(download), files: 1, bytes }
     }
 
     /// From now on sends what it sent last, and expects to be told that it is known.
@@ -143,19 +133,16 @@ impl Load {
                 }
                 Keep::Bytes
             }
-            Kind::Download { stored, at, hash_at, random, asked, digest } => {
-                *at = random.below(stored.len());
-                self.request[*hash_at..*hash_at + 64].copy_from_slice(stored[*at].hash.as_bytes());
-                *digest = asked.is_multiple_of(DIGEST_EVERY);
-                *asked += 1;
-                if *digest { Keep::Digest } else { Keep::Length }
-            }
+            Kind::Download(download) => download.prepare(),
         }
     }
 
     /// The request as it goes out.
     pub(crate) fn request(&self) -> &[u8] {
-        &self.request
+        match &self.kind {
+            Kind::Upload { .. } => &self.request,
+            Kind::Download(download) => download.request(),
+        }
     }
 
     /// Whether the answer is what it must be.
@@ -177,16 +164,7 @@ impl Load {
                     ));
                 }
             }
-            Kind::Download { stored, at, digest, .. } => {
-                let stored = &stored[*at];
-                if (answer.status, answer.length) != (200, stored.bytes) {
-                    let (status, length) = (answer.status, answer.length);
-                    return Err(format!("status {status}, {length} bytes for 200, {}", stored.bytes));
-                }
-                if *digest && !stored.is_whole(answer) {
-                    return Err(format!("other bytes than those stored as {}", stored.hash));
-                }
-            }
+            Kind::Download(download) => return download.check(answer),
         }
         Ok(())
     }
@@ -197,7 +175,7 @@ impl Load {
             Kind::Upload { contents, .. } => {
                 contents.iter().map(|content| Stored::of(&self.request[content.clone()])).collect()
             }
-            Kind::Download { stored, at, .. } => vec![stored[*at].clone()],
+            Kind::Download(download) => vec![download.last().stored.clone()],
         }
     }
 

@@ -10,6 +10,7 @@ mod answer;
 mod churn;
 mod client;
 mod daemon;
+mod download;
 mod hgrm;
 mod load;
 mod measure;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::client::{Connection, drive};
-use crate::load::{Batch, Load, Stored};
+use crate::download::Sample;
+use crate::load::{Batch, Load};
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -87,8 +88,8 @@ impl Row {
                 Ok((lanes, u64::from(connections) * batch.files as u64))
             }
             Shape::Get(batch) => {
-                let stored: Arc<[Stored]> = fill(host, batch)?.into();
-                Ok((lanes(&|lane| Load::get(host, lane, stored.clone()))?, batch.files as u64))
+                let samples: Arc<[Sample]> = fill(host, batch)?.into();
+                Ok((lanes(&|lane| Load::get(host, lane, samples.clone()))?, batch.files as u64))
             }
         }
     }
@@ -111,14 +112,14 @@ impl Row {
 ///
 /// # Errors
 /// If the daemon does not take them.
-pub(crate) fn fill(host: SocketAddr, wanted: Batch) -> Result<Vec<Stored>> {
+pub(crate) fn fill(host: SocketAddr, wanted: Batch) -> Result<Vec<Sample>> {
     let files = wanted.files.min((ONE_MB * 10).div_ceil(wanted.bytes));
     let load = Load::post(host, LANE_BEFORE, Batch { files, ..wanted });
     let mut lane = [(Connection::open(host)?, load)];
-    let mut stored = Vec::new();
+    let mut samples = Vec::new();
     drive(&mut lane, |load, _| {
-        stored.extend(load.stored());
-        stored.len() >= wanted.files
+        samples.extend(load.stored().into_iter().map(Sample::by_hash));
+        samples.len() >= wanted.files
     })?;
-    Ok(stored)
+    Ok(samples)
 }

@@ -20,6 +20,7 @@ use rhinobox::base::digest::Digest;
 use crate::support::Result;
 use crate::support::daemon::{Daemon, exchange, get};
 use crate::support::generate::{content, generate};
+use crate::support::samples::Samples;
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -88,7 +89,7 @@ fn measure(cli: &Cli, dir: &Path) -> Result<()> {
     ];
     let mut rows: Vec<Vec<Start>> = kinds.iter().map(|_| Vec::new()).collect();
     let mut files = cli.files;
-    for turn in 0..cli.repeat {
+    for turn in 0..cli.repeat.max(1) {
         for (row, (_, before, end)) in rows.iter_mut().zip(&kinds) {
             if matches!(before, Before::RemoveCheckpoint) {
                 fs::remove_file(dir.join("index/checkpoint"))?;
@@ -99,15 +100,12 @@ fn measure(cli: &Cli, dir: &Path) -> Result<()> {
         }
     }
     for ((what, ..), starts) in kinds.iter().zip(&rows) {
-        let median = |of: fn(&Start) -> f64| {
-            let mut all: Vec<f64> = starts.iter().map(of).collect();
-            all.sort_by(f64::total_cmp);
-            all[all.len() / 2]
-        };
+        let median = |of: fn(&Start) -> f64| Samples::of(starts.iter().map(of)).median;
+        let stops: Vec<f64> = starts.iter().filter_map(|start| start.stop_s).collect();
+        let stop = if stops.is_empty() { "-".into() } else { format!("{:.2}", Samples::of(stops).median) };
         println!(
-            "{what:<58} {:>9.2} {:>9.2} {:>12.0} {:>14.1}",
+            "{what:<58} {:>9.2} {stop:>9} {:>12.0} {:>14.1}",
             median(|start| start.ready_s),
-            median(|start| start.stop_s),
             median(|start| start.resident_mb),
             median(|start| start.index_bytes_per_file),
         );
@@ -133,8 +131,8 @@ enum End {
 /// A start, measured.
 struct Start {
     ready_s: f64,
-    /// NaN if it was killed.
-    stop_s: f64,
+    /// `None` if it was killed.
+    stop_s: Option<f64>,
     resident_mb: f64,
     index_bytes_per_file: f64,
     uploaded: u64,
@@ -164,7 +162,7 @@ impl Start {
         }
         let mut start = Start {
             ready_s,
-            stop_s: f64::NAN,
+            stop_s: None,
             resident_mb: resident_bytes(daemon.pid())? / 1e6,
             index_bytes_per_file: metric("rhinobox_index_bytes")? / names,
             uploaded: 0,
@@ -181,7 +179,7 @@ impl Start {
             End::Stop => {
                 let begun = Instant::now();
                 daemon.stop()?;
-                start.stop_s = begun.elapsed().as_secs_f64();
+                start.stop_s = Some(begun.elapsed().as_secs_f64());
             }
         }
         Ok(start)

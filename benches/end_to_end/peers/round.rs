@@ -13,12 +13,13 @@ use serde::Serialize;
 
 use super::matrix::{Row, Sends, Side, Who};
 use super::process::Process;
-use super::work::{Get, Put, Sample, Work};
+use super::work::{Put, Work};
 use crate::Result;
 use crate::answer::Keep;
 use crate::client::{Connection, drive};
 use crate::daemon::Daemon;
-use crate::load::{Batch, Load, Stored};
+use crate::download::{Download, Sample};
+use crate::load::{Batch, Load};
 use crate::proc::{Processor, idle_and_stolen};
 use crate::rows::fill;
 
@@ -78,17 +79,11 @@ enum Server {
     Peer(Process),
 }
 
-/// What downloads are taken from.
-enum Filled {
-    Nothing,
-    Rhinobox(Arc<[Stored]>),
-    Peer(Arc<[Sample]>),
-}
-
 /// A server that is up, with what its side needs beforehand.
 pub(crate) struct Standing {
     server: Server,
-    filled: Filled,
+    /// What downloads are taken from; nothing where there are none.
+    filled: Option<Arc<[Sample]>>,
     /// What upload answers must say of durability; nothing for a peer.
     durability: &'static str,
 }
@@ -105,9 +100,9 @@ impl Standing {
                 let daemon = Daemon::start(plan.daemon, &plan.dir.join("rhinobox"), &arguments)?;
                 let filled = match side.sends {
                     Sends::Get(files) => {
-                        Filled::Rhinobox(fill(daemon.address, Batch { files, bytes: row.bytes })?.into())
+                        Some(fill(daemon.address, Batch { files, bytes: row.bytes })?.into())
                     }
-                    _ => Filled::Nothing,
+                    _ => None,
                 };
                 Ok(Self { server: Server::Rhinobox(daemon), filled, durability })
             }
@@ -117,8 +112,8 @@ impl Standing {
                 let dir = plan.dir.join(format!("{}-{number}", installed.peer.id));
                 let process = Process::start(installed.peer, installed.program, &dir)?;
                 let filled = match side.sends {
-                    Sends::Get(files) => Filled::Peer(fill_peer(process.address, files, row.bytes)?.into()),
-                    _ => Filled::Nothing,
+                    Sends::Get(files) => Some(fill_peer(process.address, files, row.bytes)?.into()),
+                    _ => None,
                 };
                 Ok(Self { server: Server::Peer(process), filled, durability: "" })
             }
@@ -175,13 +170,8 @@ impl Standing {
                     (Sends::Batch(files) | Sends::Known(files), _) => {
                         Work::Rhinobox(Load::post(host, lane, Batch { files, bytes }))
                     }
-                    (Sends::Get(_), Filled::Rhinobox(stored)) => {
-                        Work::Rhinobox(Load::get(host, lane, stored.clone()))
-                    }
-                    (Sends::Get(_), Filled::Peer(samples)) => {
-                        Work::Get(Get::new(host, lane, samples.clone()))
-                    }
-                    (Sends::Get(_), Filled::Nothing) => return Err("nothing was stored to be read".into()),
+                    (Sends::Get(_), Some(samples)) => Work::Get(Download::new(host, lane, samples.clone())),
+                    (Sends::Get(_), None) => return Err("nothing was stored to be read".into()),
                 };
                 Ok((Connection::open(host)?, work))
             })

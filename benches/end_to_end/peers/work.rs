@@ -4,30 +4,21 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::answer::{Answer, Keep};
 use crate::client::Ask;
+use crate::download::{Download, Sample};
 use crate::load::{Load, Stored, make_unique, push_content};
 use crate::support::random::Random;
 
 /// Files of a folder: enough that folders cost little, few enough that they stay small.
 const FILES_PER_FOLDER: u64 = 1_000;
-/// One download in so many is hashed; the first is.
-const DIGEST_EVERY: u64 = 1_024;
-
-/// A content and the path it is read from.
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    pub(crate) path: String,
-    pub(crate) stored: Stored,
-}
 
 /// What one connection does.
 pub(crate) enum Work {
     Rhinobox(Load),
     Put(Put),
-    Get(Get),
+    Get(Download),
 }
 
 /// Uploads of one file each, to a new path each.
@@ -37,17 +28,6 @@ pub(crate) struct Put {
     content: Range<usize>,
     lane: u64,
     sent: u64,
-}
-
-/// Downloads of one file each, another each time.
-pub(crate) struct Get {
-    request: Vec<u8>,
-    path: Range<usize>,
-    samples: Arc<[Sample]>,
-    at: usize,
-    random: Random,
-    asked: u64,
-    digest: bool,
 }
 
 impl Work {
@@ -64,7 +44,7 @@ impl Work {
         match self {
             Self::Rhinobox(load) => load.bytes,
             Self::Put(put) => put.content.len() as u64,
-            Self::Get(get) => get.samples[get.at].stored.bytes,
+            Self::Get(download) => download.last().stored.bytes,
         }
     }
 
@@ -73,16 +53,13 @@ impl Work {
         match self {
             Self::Rhinobox(load) => {
                 let stored = load.stored();
-                let sample = |at: usize| {
-                    let stored = stored[at].clone();
-                    Sample { path: format!("/files/{}", stored.hash), stored }
-                };
+                let sample = |at: usize| Sample::by_hash(stored[at].clone());
                 let mut wanted = vec![0, stored.len() / 2, stored.len() - 1];
                 wanted.dedup();
                 wanted.into_iter().map(sample).collect()
             }
             Self::Put(put) => vec![put.sample()],
-            Self::Get(get) => vec![get.samples[get.at].clone()],
+            Self::Get(download) => vec![download.last().clone()],
         }
     }
 }
@@ -92,7 +69,7 @@ impl Ask for Work {
         match self {
             Self::Rhinobox(load) => load.prepare(),
             Self::Put(put) => put.prepare(),
-            Self::Get(get) => get.prepare(),
+            Self::Get(download) => download.prepare(),
         }
     }
 
@@ -100,7 +77,7 @@ impl Ask for Work {
         match self {
             Self::Rhinobox(load) => load.request(),
             Self::Put(put) => &put.request,
-            Self::Get(get) => &get.request,
+            Self::Get(download) => download.request(),
         }
     }
 
@@ -110,7 +87,7 @@ impl Ask for Work {
             // A path is always new, so that nothing may have been replaced.
             Self::Put(_) if answer.status == 201 => Ok(()),
             Self::Put(_) => Err(format!("status {} for 201: {}", answer.status, answer.excerpt())),
-            Self::Get(get) => get.check(answer),
+            Self::Get(download) => download.check(answer),
         }
     }
 }
@@ -143,36 +120,5 @@ impl Put {
     fn sample(&self) -> Sample {
         let stored = Stored::of(&self.request[self.content.clone()]);
         Sample { path: path_of(self.lane, self.sent), stored }
-    }
-}
-
-impl Get {
-    /// Downloads of files that are there; not of none.
-    pub(crate) fn new(host: SocketAddr, lane: u64, samples: Arc<[Sample]>) -> Self {
-        let path = &samples[0].path;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
-        let path = "GET ".len().."GET ".len() + path.len();
-        let random = Random(0xd1b5_4a32_d192_ed03 ^ lane);
-        Self { request, path, samples, at: 0, random, asked: 0, digest: false }
-    }
-
-    fn prepare(&mut self) -> Keep {
-        self.at = self.random.below(self.samples.len());
-        self.request[self.path.clone()].copy_from_slice(self.samples[self.at].path.as_bytes());
-        self.digest = self.asked.is_multiple_of(DIGEST_EVERY);
-        self.asked += 1;
-        if self.digest { Keep::Digest } else { Keep::Length }
-    }
-
-    fn check(&self, answer: &mut Answer) -> Result<(), String> {
-        let Sample { path, stored } = &self.samples[self.at];
-        if (answer.status, answer.length) != (200, stored.bytes) {
-            let (status, length) = (answer.status, answer.length);
-            return Err(format!("{path}: status {status}, {length} bytes for 200, {}", stored.bytes));
-        }
-        if self.digest && !stored.is_whole(answer) {
-            return Err(format!("{path}: other bytes than were sent"));
-        }
-        Ok(())
     }
 }
