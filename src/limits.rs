@@ -45,12 +45,18 @@ pub const TRAILER_BYTES_MAX: usize = 8 * KIB;
 pub const FIELD_BYTES_MAX: usize = 16 * KIB;
 /// A JSON request body.
 pub const JSON_BODY_BYTES_MAX: usize = MIB;
+/// Hashes in one question of what is missing: as many as files in one request.
+pub const DEDUP_HASHES_MAX: usize = PARTS_MAX;
+/// Hashes looked up before others on the core go first: some tens of microseconds.
+pub const DEDUP_HASHES_AT_ONCE: usize = 256;
 /// Ranges served as multipart/byteranges; with more the whole is sent.
 pub const RANGES_MAX: usize = 16;
 
 const _: () = assert!(PART_HEAD_BYTES_MAX >= 6 * FILE_NAME_BYTES_MAX);
 const _: () = assert!(FIELD_BYTES_MAX >= 3 * COMMENT_BYTES_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+// A line for each hash, indented, fits.
+const _: () = assert!(DEDUP_HASHES_MAX * (64 + 4 + 32) + 1_024 <= JSON_BODY_BYTES_MAX);
 
 /// Bytes of one batch: table, payloads, padding. Enough for the greatest append (a slice of a batch with one
 /// inline file on top), small enough that a flush is never waited for long.

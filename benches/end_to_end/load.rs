@@ -57,6 +57,10 @@ enum Kind {
         duplicates: usize,
         finders: Box<[Finder<'static>; 2]>,
     },
+    /// A question about many hashes, and its whole answer.
+    Question {
+        answer: Vec<u8>,
+    },
     Download(Download),
 }
 
@@ -115,6 +119,23 @@ impl Load {
         Self { request: Vec::new(), kind: Kind::Download(download), files: 1, bytes }
     }
 
+    /// Asks which of these contents are missing: those that are not `known`.
+    pub(crate) fn dedup(host: SocketAddr, hashes: &[String], known: impl Fn(&str) -> bool) -> Self {
+        let list = |hashes: &mut dyn Iterator<Item = &String>| {
+            hashes.map(|hash| format!("\"{hash}\"")).collect::<Vec<_>>().join(",")
+        };
+        let body = format!("{{\"hashes\":[{}]}}", list(&mut hashes.iter()));
+        let missing = hashes.iter().filter(|hash| !known(hash)).count();
+        let listed = list(&mut hashes.iter().filter(|hash| !known(hash)));
+        let answer = format!("{{\"missing\":[{listed}],\"present\":{}}}", hashes.len() - missing);
+        let request = format!(
+            "POST /dedup HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let kind = Kind::Question { answer: answer.into_bytes() };
+        Self { request: request.into_bytes(), kind, files: hashes.len() as u64, bytes: body.len() as u64 }
+    }
+
     /// From now on sends what it sent last, and expects to be told that it is known.
     pub(crate) fn repeat(&mut self) {
         if let Kind::Upload { contents, stamp, status, duplicates, .. } = &mut self.kind {
@@ -125,7 +146,7 @@ impl Load {
     /// Makes the next request; what of its answer is to be kept.
     pub(crate) fn prepare(&mut self) -> Keep {
         match &mut self.kind {
-            Kind::Upload { stamp: None, .. } => Keep::Bytes,
+            Kind::Upload { stamp: None, .. } | Kind::Question { .. } => Keep::Bytes,
             Kind::Upload { contents, stamp: Some((lane, counter)), .. } => {
                 for content in contents {
                     *counter += 1;
@@ -140,7 +161,7 @@ impl Load {
     /// The request as it goes out.
     pub(crate) fn request(&self) -> &[u8] {
         match &self.kind {
-            Kind::Upload { .. } => &self.request,
+            Kind::Upload { .. } | Kind::Question { .. } => &self.request,
             Kind::Download(download) => download.request(),
         }
     }
@@ -164,6 +185,11 @@ impl Load {
                     ));
                 }
             }
+            Kind::Question { answer: expected } => {
+                if (answer.status, &answer.body) != (200, expected) {
+                    return Err(format!("status {} or another list: {}", answer.status, answer.excerpt()));
+                }
+            }
             Kind::Download(download) => return download.check(answer),
         }
         Ok(())
@@ -175,6 +201,7 @@ impl Load {
             Kind::Upload { contents, .. } => {
                 contents.iter().map(|content| Stored::of(&self.request[content.clone()])).collect()
             }
+            Kind::Question { .. } => Vec::new(),
             Kind::Download(download) => vec![download.last().stored.clone()],
         }
     }

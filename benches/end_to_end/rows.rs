@@ -1,13 +1,14 @@
 //! The rows of the table: what each sends, over how many connections, and the store it needs beforehand.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::Result;
 use crate::client::{Connection, drive};
 use crate::download::Sample;
-use crate::load::{Batch, Load};
+use crate::load::{Batch, Load, Stored};
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ enum Shape {
     Again(Batch),
     /// From so many stored files.
     Get(Batch),
+    /// About these contents and as many that are not stored.
+    Dedup(Batch),
 }
 
 const TEN_KB: usize = 10 << 10;
@@ -43,7 +46,7 @@ const fn batch(files: usize, bytes: usize) -> Batch {
 }
 
 /// All rows. Where the number of connections is not part of the question, it is the least that saturates two cores.
-pub(crate) static ROWS: [Row; 11] = [
+pub(crate) static ROWS: [Row; 12] = [
     row("10k-c1", "10 KB", 1, Shape::Post(batch(1, TEN_KB))),
     row("10k-c16", "10 KB", 16, Shape::Post(batch(1, TEN_KB))),
     row("10k-c64", "10 KB", 64, Shape::Post(batch(1, TEN_KB))),
@@ -53,6 +56,7 @@ pub(crate) static ROWS: [Row; 11] = [
     row("64m-put", "64 MB, PUT", 1, Shape::Put(BIG)),
     row("64m-post", "64 MB, multipart", 1, Shape::Post(batch(1, BIG))),
     row("again", "1,000 x 10 KB, all known", 4, Shape::Again(batch(1_000, TEN_KB))),
+    row("dedup", "10,000 hashes asked, half known", 1, Shape::Dedup(batch(5_000, TWO_KB))),
     row("get-10k", "GET 10 KB of 10,000", 16, Shape::Get(batch(10_000, TEN_KB))),
     row("get-64m", "GET 64 MB of 4", 1, Shape::Get(batch(4, BIG))),
 ];
@@ -91,18 +95,30 @@ impl Row {
                 let samples: Arc<[Sample]> = fill(host, batch)?.into();
                 Ok((lanes(&|lane| Load::get(host, lane, samples.clone()))?, batch.files as u64))
             }
+            Shape::Dedup(batch) => {
+                let known: HashSet<String> = fill(host, batch)?
+                    .into_iter()
+                    .take(batch.files)
+                    .map(|sample| sample.stored.hash)
+                    .collect();
+                let strange = (0..batch.files).map(|file| Stored::of(&file.to_le_bytes()).hash);
+                let hashes: Vec<String> =
+                    known.iter().cloned().zip(strange).flat_map(|(one, other)| [one, other]).collect();
+                let load = |_lane| Load::dedup(host, &hashes, |hash| known.contains(hash));
+                Ok((lanes(&load)?, known.len() as u64))
+            }
         }
     }
 
     /// Whether it uploads.
     pub(crate) fn uploads(&self) -> bool {
-        !matches!(self.shape, Shape::Get(_))
+        !matches!(self.shape, Shape::Get(_) | Shape::Dedup(_))
     }
 
     /// Bytes of each file.
     pub(crate) fn bytes_each(&self) -> usize {
         match self.shape {
-            Shape::Post(batch) | Shape::Again(batch) | Shape::Get(batch) => batch.bytes,
+            Shape::Post(batch) | Shape::Again(batch) | Shape::Get(batch) | Shape::Dedup(batch) => batch.bytes,
             Shape::Put(bytes) => bytes,
         }
     }

@@ -25,6 +25,8 @@ pub enum Route {
         /// The content to name.
         hash: Digest,
     },
+    /// `POST /dedup`
+    Dedup,
     /// `GET /files/{hash}`
     File {
         /// The content asked for.
@@ -68,6 +70,7 @@ pub enum Route {
 enum Resource<'a> {
     Root,
     Ingest,
+    Dedup,
     Gone,
     File(&'a [u8]),
     Meta(&'a [u8]),
@@ -84,6 +87,7 @@ impl<'a> Resource<'a> {
         Some(match path {
             b"/" => Resource::Root,
             b"/ingest/media" => Resource::Ingest,
+            b"/dedup" => Resource::Dedup,
             b"/ingest" | b"/ingest/" | b"/ingest/json" => Resource::Gone,
             b"/healthz" => Resource::Healthz,
             b"/readyz" => Resource::Readyz,
@@ -106,7 +110,7 @@ impl<'a> Resource<'a> {
     /// The methods it has, as `Allow` lists them.
     fn allow(&self) -> &'static str {
         match self {
-            Resource::Ingest | Resource::Names(_) => "POST",
+            Resource::Ingest | Resource::Dedup | Resource::Names(_) => "POST",
             Resource::File(_) => "GET, HEAD, PUT, DELETE",
             Resource::Stored(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
@@ -124,6 +128,7 @@ pub fn route(method: Method, path: &[u8]) -> Result<Route, HttpError> {
     match (&resource, method) {
         (Resource::Gone, _) => Ok(Route::Gone),
         (Resource::Ingest, Method::Post) => Ok(Route::Ingest),
+        (Resource::Dedup, Method::Post) => Ok(Route::Dedup),
         (Resource::File(name), Method::Put) => Ok(Route::PutFile { name: decode_name(name)? }),
         (Resource::File(hash), Method::Delete) => Ok(Route::DeleteFile { hash: parse_hash(hash)? }),
         (Resource::Stored(path), Method::Delete) => Ok(Route::DeleteStored { path: decode_stored(path)? }),
@@ -143,7 +148,7 @@ fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
         Resource::File(hash) => parse_hash(hash).map(|hash| Route::File { hash }),
         Resource::Meta(hash) => parse_hash(hash).map(|hash| Route::Meta { hash }),
         Resource::Stored(path) => decode_stored(path).map(|path| Route::Stored { path }),
-        Resource::Ingest | Resource::Names(_) | Resource::Gone => return None,
+        Resource::Ingest | Resource::Dedup | Resource::Names(_) | Resource::Gone => return None,
     })
 }
 
@@ -200,6 +205,7 @@ mod tests {
         let stored = Route::Stored { path: "storage/images/jpg/a_b.jpg".to_owned() };
         for (method, path, expected) in [
             (Method::Post, "/ingest/media".to_owned(), Route::Ingest),
+            (Method::Post, "/dedup".to_owned(), Route::Dedup),
             (Method::Put, "/files/a%20b.jpg".to_owned(), Route::PutFile { name: "a b.jpg".to_owned() }),
             (Method::Put, format!("/files/{HASH}"), Route::PutFile { name: HASH.to_owned() }),
             (Method::Put, "/files/%ff".to_owned(), Route::PutFile { name: "\u{fffd}".to_owned() }),
@@ -230,6 +236,7 @@ mod tests {
     fn a_known_resource_without_the_method_lists_its_methods() {
         for (method, path, allow) in [
             (Method::Get, "/ingest/media", "POST"),
+            (Method::Get, "/dedup", "POST"),
             (Method::Post, "/files/x", "GET, HEAD, PUT, DELETE"),
             (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
             (Method::Options, "/healthz", "GET, HEAD"),

@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{answer, delete, download, error, health, names, put, stats, upload};
+use super::{answer, dedup, delete, download, error, health, names, put, stats, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -43,12 +43,15 @@ pub async fn answer(
     match route {
         Route::Ingest => return upload::ingest_media(conn, head, body, persistence, &ingest).await,
         Route::PutFile { name } => return put::file(conn, head, body, persistence, &ingest, name).await,
+        // Reads nothing of what the index shows.
+        Route::Dedup => return dedup::missing(conn, head, body, persistence, &ingest).await,
+        // Waits for a body, before it looks at anything that may be moved.
+        Route::Names { hash } => return names::add(conn, head, body, persistence, &ingest, hash).await,
         _ => {}
     }
     // What the index shows to this request stays where it is. Uploads see to that themselves, once their bytes are here.
     let active = ingest.lane.enter();
     match route {
-        Route::Names { hash } => names::add(conn, head, body, persistence, &ingest, hash).await,
         Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
         Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
         Route::Stats => stats::stats(conn, head, persistence, &ingest).await,
@@ -65,6 +68,8 @@ pub async fn answer(
         | Route::Root
         | Route::Gone
         | Route::Ingest
+        | Route::Dedup
+        | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }
 }

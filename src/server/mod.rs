@@ -1,7 +1,7 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
+//! [`download`], [`names`], [`dedup`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
 //! that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
@@ -11,11 +11,13 @@ pub mod body;
 pub mod conn;
 pub mod core;
 pub mod deadline;
+pub mod dedup;
 pub mod delete;
 pub mod dispatch;
 pub mod download;
 pub mod error;
 pub mod health;
+mod json_body;
 mod linger;
 pub mod metrics;
 pub mod names;

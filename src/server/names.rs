@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::body::Body;
 use super::conn::{Conn, Trouble};
 use super::error::{refusal, unreadable};
-use super::{answer, download};
+use super::{answer, download, json_body};
 use crate::base::digest::Digest;
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
@@ -15,11 +15,12 @@ use crate::ingest::Ingest;
 use crate::ingest::naming::{self, Named};
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
-use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_NAMES_MAX};
+use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, META_NAMES_MAX};
 use crate::media::classify::{FileType, classify};
 use crate::media::name::directory;
 use crate::store::ReadError;
 use crate::store::format::attributes::Kind;
+use crate::store::index::Content;
 use crate::store::read::StoredName;
 
 /// The content and all its names.
@@ -110,28 +111,16 @@ pub async fn add(
     ingest: &Ingest,
     digest: Digest,
 ) -> Result<Persistence, Trouble> {
-    let content_type = head.header("content-type").unwrap_or_default();
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
-        let message = "the body is taken as application/json only";
-        return Err(HttpError::new(Status::UnsupportedMediaType, message).into());
-    }
-    let content = download::live_content(ingest, &digest)?;
-    if content.damaged {
-        return Err(HttpError::not_found("the stored copy is damaged: send the content again").into());
-    }
-    let new = read_json(conn, body).await?;
-    for (field, text, limit) in
-        [("category", &new.category, CATEGORY_BYTES_MAX), ("comment", &new.comment, COMMENT_BYTES_MAX)]
-    {
-        if text.len() > limit {
-            let message = format!("the {field} has {} bytes; the limit is {limit}", text.len());
-            return Err(HttpError::bad_request(message).into());
-        }
-    }
-    if naming::base_name(&new.name).is_empty() {
-        return Err(HttpError::bad_request("the name is empty").into());
-    }
+    json_body::expect(head)?;
+    stored(ingest, &digest)?;
+    let text = json_body::read(conn, body).await?;
+    let new = serde_json::from_slice::<NewName>(&text);
+    let new =
+        new.map_err(|error| HttpError::bad_request(format!("the body is not a name object: {error}")))?;
+    check(&new)?;
+    // What the index shows now stays where it is until this is answered.
+    let _active = ingest.lane.enter();
+    let content = stored(ingest, &digest)?;
     let (file_type, size) = look_at(ingest, &content, &new.name).await.map_err(|error| unreadable(&error))?;
     let name = if new.folder.is_empty() { new.name } else { format!("{}/{}", new.folder, new.name) };
     let declared = Declared { name: name.into(), mime: None, digest: None };
@@ -141,36 +130,38 @@ pub async fn add(
     answer::record(conn, head, persistence, Status::Created, &named).await
 }
 
+/// What is stored under a digest, and whole.
+///
+/// # Errors
+/// 404: the client sends it then.
+fn stored(ingest: &Ingest, digest: &Digest) -> Result<Content, HttpError> {
+    let content = download::live_content(ingest, digest)?;
+    if content.damaged {
+        return Err(HttpError::not_found("the stored copy is damaged: send the content again"));
+    }
+    Ok(content)
+}
+
+/// Holds a name to its limits.
+fn check(new: &NewName) -> Result<(), HttpError> {
+    for (field, text, limit) in
+        [("category", &new.category, CATEGORY_BYTES_MAX), ("comment", &new.comment, COMMENT_BYTES_MAX)]
+    {
+        if text.len() > limit {
+            let message = format!("the {field} has {} bytes; the limit is {limit}", text.len());
+            return Err(HttpError::bad_request(message));
+        }
+    }
+    if naming::base_name(&new.name).is_empty() {
+        return Err(HttpError::bad_request("the name is empty"));
+    }
+    Ok(())
+}
+
 /// The type of a stored content under another name, and its size.
-async fn look_at(
-    ingest: &Ingest,
-    content: &crate::store::index::Content,
-    name: &str,
-) -> Result<(FileType, u64), ReadError> {
+async fn look_at(ingest: &Ingest, content: &Content, name: &str) -> Result<(FileType, u64), ReadError> {
     let size = download::size_of(ingest, content).await?;
     let first = download::first_bytes(ingest, content).await?;
     let first = &first[..first.len().min(crate::limits::SNIFF_BYTES_MAX)];
     Ok((classify(first, None, naming::base_name(name)), size))
-}
-
-async fn read_json(conn: &mut Conn, body: &mut Body) -> Result<NewName, Trouble> {
-    if body.declared().is_some_and(|length| length > JSON_BODY_BYTES_MAX as u64) {
-        return Err(too_large().into());
-    }
-    body.reserve(conn).await?;
-    let mut text = Vec::new();
-    loop {
-        let Some(piece) = body.next_for(conn, None, 2 * text.capacity()).await? else { break };
-        if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
-            return Err(too_large().into());
-        }
-        text.extend_from_slice(&piece);
-    }
-    serde_json::from_slice(&text)
-        .map_err(|error| HttpError::bad_request(format!("the body is not a name object: {error}")).into())
-}
-
-fn too_large() -> HttpError {
-    let message = format!("the JSON body is larger than {JSON_BODY_BYTES_MAX} bytes, the limit");
-    HttpError::new(Status::ContentTooLarge, message).closing()
 }

@@ -8,6 +8,7 @@ mod an_answer_in_lines_streams_while_the_body_arrives;
 mod another_name_is_given_without_sending_the_content;
 mod browsers_show_only_what_cannot_run;
 mod conditions_and_ranges_follow_the_rfc;
+mod dedup_says_which_contents_are_to_be_sent;
 mod deleted_files_are_gone_for_good;
 mod duplicates_keep_their_own_names;
 mod every_upload_answers_with_its_record;

@@ -1,0 +1,47 @@
+//! Request bodies that are one JSON text: taken as `application/json` only, whole, within a bound.
+//!
+//! Always: twice the memory that the text takes is reserved while it is read, and until the request ends: what is made of
+//! it, and the answer, have room in that.
+
+use super::body::Body;
+use super::conn::{Conn, Trouble};
+use crate::http::error::{HttpError, Status};
+use crate::http::head::Head;
+use crate::limits::JSON_BODY_BYTES_MAX;
+
+/// Lets only bodies in that are declared to be JSON. A page of another site cannot declare that without being asked first.
+///
+/// # Errors
+/// 415.
+pub(super) fn expect(head: &Head) -> Result<(), HttpError> {
+    let content_type = head.header("content-type").unwrap_or_default();
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    if media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
+    }
+    Err(HttpError::new(Status::UnsupportedMediaType, "the body is taken as application/json only"))
+}
+
+/// Reads all of it.
+///
+/// # Errors
+/// 413 beyond the bound, and those of [`Body::next_for`].
+pub(super) async fn read(conn: &mut Conn, body: &mut Body) -> Result<Vec<u8>, Trouble> {
+    if body.declared().is_some_and(|length| length > JSON_BODY_BYTES_MAX as u64) {
+        return Err(too_large().into());
+    }
+    body.reserve(conn).await?;
+    let mut text = Vec::new();
+    loop {
+        let Some(piece) = body.next_for(conn, None, 2 * text.capacity()).await? else { return Ok(text) };
+        if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
+            return Err(too_large().into());
+        }
+        text.extend_from_slice(&piece);
+    }
+}
+
+fn too_large() -> HttpError {
+    let message = format!("the JSON body is larger than {JSON_BODY_BYTES_MAX} bytes, the limit");
+    HttpError::new(Status::ContentTooLarge, message).closing()
+}
