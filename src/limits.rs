@@ -47,6 +47,10 @@ pub const FIELD_BYTES_MAX: usize = 16 * KIB;
 pub const JSON_BODY_BYTES_MAX: usize = MIB;
 /// Hashes in one question of what is missing: as many as files in one request.
 pub const DEDUP_HASHES_MAX: usize = PARTS_MAX;
+/// A request for many names: as many as files in one request, each with a folder of some length.
+pub const NAMES_BODY_BYTES_MAX: usize = 4 * MIB;
+/// Names that are read up and committed together before others on the core go first.
+pub const NAMES_AT_ONCE: usize = 512;
 /// Hashes looked up before others on the core go first: some tens of microseconds.
 pub const DEDUP_HASHES_AT_ONCE: usize = 256;
 /// Ranges served as multipart/byteranges; with more the whole is sent.
@@ -55,6 +59,7 @@ pub const RANGES_MAX: usize = 16;
 const _: () = assert!(PART_HEAD_BYTES_MAX >= 6 * FILE_NAME_BYTES_MAX);
 const _: () = assert!(FIELD_BYTES_MAX >= 3 * COMMENT_BYTES_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(PARTS_MAX * 400 <= NAMES_BODY_BYTES_MAX && NAMES_AT_ONCE <= NAMES_PER_APPEND);
 // A line for each hash, indented, fits.
 const _: () = assert!(DEDUP_HASHES_MAX * (64 + 4 + 32) + 1_024 <= JSON_BODY_BYTES_MAX);
 

@@ -309,7 +309,7 @@ fn watch(daemon: &Daemon, shared: &Shared, time: Duration) -> Result<(Snapshot, 
     Ok((before, after, resident))
 }
 
-/// Reads back what a lane sent last: its first file, one in the middle and its last.
+/// Reads back what a lane sent last: its first file, one in the middle and its last. Who only asked has sent none.
 ///
 /// # Errors
 /// If a byte is otherwise, or the answer did not name it.
@@ -320,7 +320,8 @@ pub(crate) fn verify(
     daemon: &Daemon,
 ) -> Result<()> {
     let stored = load.stored();
-    for at in [0, stored.len() / 2, stored.len() - 1] {
+    let Some(last) = stored.len().checked_sub(1) else { return Ok(()) };
+    for at in [0, stored.len() / 2, last] {
         let stored = &stored[at];
         let said = &connection.answer.body;
         if !said.is_empty() && memchr::memmem::find(said, stored.hash.as_bytes()).is_none() {

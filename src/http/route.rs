@@ -27,6 +27,8 @@ pub enum Route {
     },
     /// `POST /dedup`
     Dedup,
+    /// `POST /names`
+    ManyNames,
     /// `GET /files/{hash}`
     File {
         /// The content asked for.
@@ -71,6 +73,7 @@ enum Resource<'a> {
     Root,
     Ingest,
     Dedup,
+    ManyNames,
     Gone,
     File(&'a [u8]),
     Meta(&'a [u8]),
@@ -88,6 +91,7 @@ impl<'a> Resource<'a> {
             b"/" => Resource::Root,
             b"/ingest/media" => Resource::Ingest,
             b"/dedup" => Resource::Dedup,
+            b"/names" => Resource::ManyNames,
             b"/ingest" | b"/ingest/" | b"/ingest/json" => Resource::Gone,
             b"/healthz" => Resource::Healthz,
             b"/readyz" => Resource::Readyz,
@@ -110,7 +114,7 @@ impl<'a> Resource<'a> {
     /// The methods it has, as `Allow` lists them.
     fn allow(&self) -> &'static str {
         match self {
-            Resource::Ingest | Resource::Dedup | Resource::Names(_) => "POST",
+            Resource::Ingest | Resource::Dedup | Resource::ManyNames | Resource::Names(_) => "POST",
             Resource::File(_) => "GET, HEAD, PUT, DELETE",
             Resource::Stored(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
@@ -129,6 +133,7 @@ pub fn route(method: Method, path: &[u8]) -> Result<Route, HttpError> {
         (Resource::Gone, _) => Ok(Route::Gone),
         (Resource::Ingest, Method::Post) => Ok(Route::Ingest),
         (Resource::Dedup, Method::Post) => Ok(Route::Dedup),
+        (Resource::ManyNames, Method::Post) => Ok(Route::ManyNames),
         (Resource::File(name), Method::Put) => Ok(Route::PutFile { name: decode_name(name)? }),
         (Resource::File(hash), Method::Delete) => Ok(Route::DeleteFile { hash: parse_hash(hash)? }),
         (Resource::Stored(path), Method::Delete) => Ok(Route::DeleteStored { path: decode_stored(path)? }),
@@ -148,7 +153,9 @@ fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
         Resource::File(hash) => parse_hash(hash).map(|hash| Route::File { hash }),
         Resource::Meta(hash) => parse_hash(hash).map(|hash| Route::Meta { hash }),
         Resource::Stored(path) => decode_stored(path).map(|path| Route::Stored { path }),
-        Resource::Ingest | Resource::Dedup | Resource::Names(_) | Resource::Gone => return None,
+        Resource::Ingest | Resource::Dedup | Resource::ManyNames | Resource::Names(_) | Resource::Gone => {
+            return None;
+        }
     })
 }
 
@@ -206,6 +213,7 @@ mod tests {
         for (method, path, expected) in [
             (Method::Post, "/ingest/media".to_owned(), Route::Ingest),
             (Method::Post, "/dedup".to_owned(), Route::Dedup),
+            (Method::Post, "/names".to_owned(), Route::ManyNames),
             (Method::Put, "/files/a%20b.jpg".to_owned(), Route::PutFile { name: "a b.jpg".to_owned() }),
             (Method::Put, format!("/files/{HASH}"), Route::PutFile { name: HASH.to_owned() }),
             (Method::Put, "/files/%ff".to_owned(), Route::PutFile { name: "\u{fffd}".to_owned() }),
@@ -237,6 +245,7 @@ mod tests {
         for (method, path, allow) in [
             (Method::Get, "/ingest/media", "POST"),
             (Method::Get, "/dedup", "POST"),
+            (Method::Head, "/names", "POST"),
             (Method::Post, "/files/x", "GET, HEAD, PUT, DELETE"),
             (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
             (Method::Options, "/healthz", "GET, HEAD"),

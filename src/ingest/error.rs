@@ -16,6 +16,12 @@ pub enum FileError {
     },
     /// Its name, or what else goes into its path, is too long.
     TooLong(TooLong),
+    /// It has no name.
+    Nameless,
+    /// Only a name was sent, and there is no content for it, or none that is whole.
+    NotStored,
+    /// The stored copy could not be read.
+    Unreadable,
     /// It is larger than any file may be: bytes.
     TooLarge(u64),
     /// Disk or inodes are full.
@@ -37,6 +43,9 @@ impl std::fmt::Display for FileError {
                 write!(f, "the content hashes to {found}, not to {expected} as was declared")
             }
             FileError::TooLong(too_long) => write!(f, "{too_long}"),
+            FileError::Nameless => f.write_str("the name is empty"),
+            FileError::NotStored => f.write_str("nothing whole is stored under this hash: send the content"),
+            FileError::Unreadable => f.write_str("the stored copy cannot be read"),
             FileError::TooLarge(limit) => {
                 write!(f, "the file is larger than {limit} bytes, the most a file may have")
             }

@@ -188,6 +188,8 @@ impl Body {
                 }
                 let name = names.get(index).map_or("", |name| name);
                 write_failure(&mut self.out, index, name, &error.to_string());
+                self.out.extend_from_slice(b",\"status\":");
+                write_number(&mut self.out, u64::from(status_of(error).code()));
                 self.out.push(b'}');
             });
             self.out.extend_from_slice(b"],");

@@ -18,7 +18,7 @@ use crate::http::head::Head;
 use crate::http::json::write_number;
 use crate::http::response::Persistence;
 use crate::ingest::Ingest;
-use crate::limits::{DEDUP_HASHES_AT_ONCE, DEDUP_HASHES_MAX, LOOKUPS_AHEAD};
+use crate::limits::{DEDUP_HASHES_AT_ONCE, DEDUP_HASHES_MAX, JSON_BODY_BYTES_MAX, LOOKUPS_AHEAD};
 use crate::runtime::core::yield_now;
 use crate::store::index::Index;
 
@@ -34,7 +34,7 @@ pub async fn missing(
     ingest: &Ingest,
 ) -> Result<Persistence, Trouble> {
     json_body::expect(head)?;
-    let text = json_body::read(conn, body).await?;
+    let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
     let asked = parse(&text)?;
     let mut out = Vec::with_capacity(64 + 67 * asked.len());
     out.extend_from_slice(b"{\"missing\":[");

@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{answer, dedup, delete, download, error, health, names, put, stats, upload};
+use super::{answer, dedup, delete, download, error, health, many_names, names, put, stats, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -46,6 +46,7 @@ pub async fn answer(
         // Reads nothing of what the index shows.
         Route::Dedup => return dedup::missing(conn, head, body, persistence, &ingest).await,
         // Waits for a body, before it looks at anything that may be moved.
+        Route::ManyNames => return many_names::add(conn, head, body, persistence, &ingest).await,
         Route::Names { hash } => return names::add(conn, head, body, persistence, &ingest, hash).await,
         _ => {}
     }
@@ -69,6 +70,7 @@ pub async fn answer(
         | Route::Gone
         | Route::Ingest
         | Route::Dedup
+        | Route::ManyNames
         | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }

@@ -3,6 +3,7 @@
 //! | error | status |
 //! |---|---|
 //! | the client's digest, name or size | 400, 413 |
+//! | a name for what is not stored | 404 |
 //! | no room on the volume | 507 |
 //! | queue full, store behind, stopping, recovering | 503, Retry-After |
 //! | a stored copy does not check, a core lost a file | 500 |
@@ -15,11 +16,12 @@ use crate::store::{ReadError, Room, Store};
 #[must_use]
 pub fn status_of(error: &FileError) -> Status {
     match error {
-        FileError::Mismatch { .. } | FileError::TooLong(_) => Status::BadRequest,
+        FileError::Mismatch { .. } | FileError::TooLong(_) | FileError::Nameless => Status::BadRequest,
+        FileError::NotStored => Status::NotFound,
         FileError::TooLarge(_) => Status::ContentTooLarge,
         FileError::NoSpace => Status::InsufficientStorage,
         FileError::Overloaded | FileError::Unavailable | FileError::Stopping => Status::ServiceUnavailable,
-        FileError::Lost => Status::InternalServerError,
+        FileError::Lost | FileError::Unreadable => Status::InternalServerError,
     }
 }
 

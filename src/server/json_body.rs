@@ -7,7 +7,6 @@ use super::body::Body;
 use super::conn::{Conn, Trouble};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
-use crate::limits::JSON_BODY_BYTES_MAX;
 
 /// Lets only bodies in that are declared to be JSON. A page of another site cannot declare that without being asked first.
 ///
@@ -22,26 +21,26 @@ pub(super) fn expect(head: &Head) -> Result<(), HttpError> {
     Err(HttpError::new(Status::UnsupportedMediaType, "the body is taken as application/json only"))
 }
 
-/// Reads all of it.
+/// Reads all of it, of which there may be `most` bytes.
 ///
 /// # Errors
 /// 413 beyond the bound, and those of [`Body::next_for`].
-pub(super) async fn read(conn: &mut Conn, body: &mut Body) -> Result<Vec<u8>, Trouble> {
-    if body.declared().is_some_and(|length| length > JSON_BODY_BYTES_MAX as u64) {
-        return Err(too_large().into());
+pub(super) async fn read(conn: &mut Conn, body: &mut Body, most: usize) -> Result<Vec<u8>, Trouble> {
+    if body.declared().is_some_and(|length| length > most as u64) {
+        return Err(too_large(most).into());
     }
     body.reserve(conn).await?;
     let mut text = Vec::new();
     loop {
         let Some(piece) = body.next_for(conn, None, 2 * text.capacity()).await? else { return Ok(text) };
-        if text.len() + piece.len() > JSON_BODY_BYTES_MAX {
-            return Err(too_large().into());
+        if text.len() + piece.len() > most {
+            return Err(too_large(most).into());
         }
         text.extend_from_slice(&piece);
     }
 }
 
-fn too_large() -> HttpError {
-    let message = format!("the JSON body is larger than {JSON_BODY_BYTES_MAX} bytes, the limit");
+fn too_large(most: usize) -> HttpError {
+    let message = format!("the JSON body is larger than {most} bytes, the limit");
     HttpError::new(Status::ContentTooLarge, message).closing()
 }

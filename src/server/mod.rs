@@ -1,7 +1,7 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`dedup`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
+//! [`download`], [`names`], [`many_names`], [`dedup`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
 //! that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
@@ -19,6 +19,7 @@ pub mod error;
 pub mod health;
 mod json_body;
 mod linger;
+pub mod many_names;
 pub mod metrics;
 pub mod names;
 pub mod ndjson;

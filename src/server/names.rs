@@ -1,5 +1,7 @@
 //! `GET /files/{hash}/meta` and `POST /files/{hash}/names`: the names of a content.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::body::Body;
@@ -15,7 +17,7 @@ use crate::ingest::Ingest;
 use crate::ingest::naming::{self, Named};
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
-use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, META_NAMES_MAX};
+use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_NAMES_MAX};
 use crate::media::classify::{FileType, classify};
 use crate::media::name::directory;
 use crate::store::ReadError;
@@ -113,7 +115,7 @@ pub async fn add(
 ) -> Result<Persistence, Trouble> {
     json_body::expect(head)?;
     stored(ingest, &digest)?;
-    let text = json_body::read(conn, body).await?;
+    let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
     let new = serde_json::from_slice::<NewName>(&text);
     let new =
         new.map_err(|error| HttpError::bad_request(format!("the body is not a name object: {error}")))?;
@@ -122,12 +124,16 @@ pub async fn add(
     let _active = ingest.lane.enter();
     let content = stored(ingest, &digest)?;
     let (file_type, size) = look_at(ingest, &content, &new.name).await.map_err(|error| unreadable(&error))?;
-    let name = if new.folder.is_empty() { new.name } else { format!("{}/{}", new.folder, new.name) };
-    let declared = Declared { name: name.into(), mime: None, digest: None };
+    let declared = Declared { name: full_name(&new.folder, &new.name), mime: None, digest: None };
     let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
-    let terms = std::sync::Arc::new(TermsBody { category: new.category, comment: new.comment });
+    let terms = Arc::new(TermsBody { category: new.category, comment: new.comment });
     let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;
     answer::record(conn, head, persistence, Status::Created, &named).await
+}
+
+/// A name with its folder in front.
+pub(super) fn full_name(folder: &str, name: &str) -> Arc<str> {
+    if folder.is_empty() { name.into() } else { format!("{folder}/{name}").into() }
 }
 
 /// What is stored under a digest, and whole.
@@ -144,22 +150,35 @@ fn stored(ingest: &Ingest, digest: &Digest) -> Result<Content, HttpError> {
 
 /// Holds a name to its limits.
 fn check(new: &NewName) -> Result<(), HttpError> {
-    for (field, text, limit) in
-        [("category", &new.category, CATEGORY_BYTES_MAX), ("comment", &new.comment, COMMENT_BYTES_MAX)]
-    {
-        if text.len() > limit {
-            let message = format!("the {field} has {} bytes; the limit is {limit}", text.len());
-            return Err(HttpError::bad_request(message));
-        }
-    }
+    check_terms(&new.category, &new.comment)?;
     if naming::base_name(&new.name).is_empty() {
         return Err(HttpError::bad_request("the name is empty"));
     }
     Ok(())
 }
 
+/// Holds what goes with names to its limits.
+///
+/// # Errors
+/// 400.
+pub(super) fn check_terms(category: &str, comment: &str) -> Result<(), HttpError> {
+    for (field, text, limit) in
+        [("category", category, CATEGORY_BYTES_MAX), ("comment", comment, COMMENT_BYTES_MAX)]
+    {
+        if text.len() > limit {
+            let message = format!("the {field} has {} bytes; the limit is {limit}", text.len());
+            return Err(HttpError::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
 /// The type of a stored content under another name, and its size.
-async fn look_at(ingest: &Ingest, content: &Content, name: &str) -> Result<(FileType, u64), ReadError> {
+pub(super) async fn look_at(
+    ingest: &Ingest,
+    content: &Content,
+    name: &str,
+) -> Result<(FileType, u64), ReadError> {
     let size = download::size_of(ingest, content).await?;
     let first = download::first_bytes(ingest, content).await?;
     let first = &first[..first.len().min(crate::limits::SNIFF_BYTES_MAX)];

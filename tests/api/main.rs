@@ -15,6 +15,7 @@ mod every_upload_answers_with_its_record;
 mod fields_stand_anywhere_and_the_query_wins;
 mod hostile_names_stay_names;
 mod kinds_of_files_have_their_folders;
+mod many_names_are_given_at_once;
 mod metrics_and_health_say_how_it_goes;
 mod reads_carry_what_clients_need;
 mod two_hundred_hostile_names_reach_nothing;
