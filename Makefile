@@ -76,6 +76,12 @@ test-clients: | toolchain ## Install curl, wget, Python's and Node's clients and
 	$(CARGO) build
 	scripts/test-clients.sh "$(TARGET)"
 
+.PHONY: test-page
+test-page: | toolchain ## Install a browser and let it use the page of the daemon (TESTS="drop tokens" for some of them)
+	scripts/setup-clients.sh "$(TARGET)"
+	$(CARGO) build
+	scripts/test-page.sh "$(TARGET)" $(TESTS)
+
 .PHONY: fuzz-smoke
 fuzz-smoke: | toolchain ## Run every fuzz target for some seconds, with a fixed seed
 	scripts/setup-fuzz.sh

@@ -5,6 +5,7 @@
 #   python3, requests and httpx   Debian's python; the packages from PyPI into TARGET/client-tools/python, else Debian's
 #   node                          18 or newer, which has fetch; Debian's nodejs
 #   chromium                      Debian's; a browser is the only client with an origin
+#   axe                           the rules of accessibility that `make test-page` asks; in a package from PyPI, likewise
 #
 # Debian packages are installed when this runs as root; what could not be had is said in a sentence.
 set -euo pipefail
@@ -49,6 +50,12 @@ if has python3 && ! python_has_clients; then
         --target "$tools/python" requests httpx >/dev/null 2>&1; then
         install python3-requests python3-httpx
     fi
+fi
+
+if has python3 && [ ! -s "$tools/python/axe_playwright_python/axe.min.js" ]; then
+    say "installing axe"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
+        --target "$tools/python" axe-playwright-python >/dev/null 2>&1 || say "could not install axe"
 fi
 
 missing=()

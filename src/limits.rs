@@ -361,3 +361,5 @@ pub const TOP_INTERVAL_MS_MIN: u64 = 100;
 pub const TOP_INTERVAL_MS_MAX: u64 = 3_600_000;
 /// How long a start waits for its address: a ring may hold a dead process's socket for a moment.
 pub const ADDRESS_WAIT_MS: u64 = 2_000;
+/// The page and all its parts together: they are in the program, and a browser gets them before it shows anything.
+pub const PAGE_BYTES_MAX: usize = 150 * 1_000;

@@ -4,6 +4,8 @@
 //! known without the method is 405 and lists the methods it has. A new endpoint is a variant of
 //! [`Route`] and a row of the match in [`route`].
 
+use std::borrow::Cow;
+
 use super::error::{Extra, HttpError, Status};
 use super::head::Method;
 use super::target::{decode_path, lossy};
@@ -66,11 +68,17 @@ pub enum Route {
     Gone,
     /// `GET /`
     Root,
+    /// `GET /ui/{name}`
+    Part {
+        /// Which part of the page, as sent: none has a name that needs percent signs.
+        name: String,
+    },
 }
 
 /// What a path names.
 enum Resource<'a> {
     Root,
+    Part(&'a [u8]),
     Ingest,
     Dedup,
     ManyNames,
@@ -89,6 +97,7 @@ impl<'a> Resource<'a> {
     fn find(path: &'a [u8]) -> Option<Resource<'a>> {
         Some(match path {
             b"/" => Resource::Root,
+            _ if path.starts_with(b"/ui/") => Resource::Part(&path[b"/ui/".len()..]),
             b"/ingest/media" => Resource::Ingest,
             b"/dedup" => Resource::Dedup,
             b"/names" => Resource::ManyNames,
@@ -146,6 +155,7 @@ pub fn route(method: Method, path: &[u8]) -> Result<Route, HttpError> {
 fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
     Some(match resource {
         Resource::Root => Ok(Route::Root),
+        Resource::Part(name) => Ok(Route::Part { name: lossy(Cow::Borrowed(*name)).into_owned() }),
         Resource::Healthz => Ok(Route::Healthz),
         Resource::Readyz => Ok(Route::Readyz),
         Resource::Metrics => Ok(Route::Metrics),
@@ -233,6 +243,8 @@ mod tests {
             (Method::Get, "/readyz".to_owned(), Route::Readyz),
             (Method::Get, "/metrics".to_owned(), Route::Metrics),
             (Method::Get, "/".to_owned(), Route::Root),
+            (Method::Get, "/ui/app.js".to_owned(), Route::Part { name: "app.js".to_owned() }),
+            (Method::Head, "/ui/a/../%2e".to_owned(), Route::Part { name: "a/../%2e".to_owned() }),
             (Method::Post, "/ingest".to_owned(), Route::Gone),
             (Method::Other, "/ingest/json".to_owned(), Route::Gone),
         ] {
@@ -250,6 +262,7 @@ mod tests {
             (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
             (Method::Options, "/healthz", "GET, HEAD"),
             (Method::Other, "/", "GET, HEAD"),
+            (Method::Post, "/ui/app.js", "GET, HEAD"),
             (Method::Get, "/files/x/names", "POST"),
         ] {
             let error = route(method, path.as_bytes()).expect_err(path);

@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{answer, dedup, delete, download, error, health, many_names, names, put, stats, upload};
+use super::{dedup, delete, download, error, health, many_names, names, page, put, stats, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -30,7 +30,8 @@ pub async fn answer(
         Route::Healthz => return health::healthz(conn, head, persistence).await,
         Route::Readyz => return health::readyz(conn, head, persistence).await,
         Route::Metrics => return health::metrics(conn, head, persistence).await,
-        Route::Root => return root(conn, head, persistence).await,
+        Route::Root => return page::root(conn, head, persistence).await,
+        Route::Part { name } => return page::part(conn, head, persistence, &name).await,
         Route::Gone => {
             let message = "this endpoint of the predecessor is gone: use POST /ingest/media";
             return Err(HttpError::new(Status::NotImplemented, message).into());
@@ -67,6 +68,7 @@ pub async fn answer(
         | Route::Readyz
         | Route::Metrics
         | Route::Root
+        | Route::Part { .. }
         | Route::Gone
         | Route::Ingest
         | Route::Dedup
@@ -74,13 +76,4 @@ pub async fn answer(
         | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }
-}
-
-async fn root(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
-    let body = concat!(
-        "{\"name\":\"rhinobox\",\"version\":\"",
-        env!("CARGO_PKG_VERSION"),
-        "\",\"upload\":\"POST /ingest/media\"}"
-    );
-    answer::json(conn, head, persistence, Status::Ok, body.as_bytes()).await
 }

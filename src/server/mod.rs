@@ -1,8 +1,8 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`many_names`], [`dedup`], [`mod@delete`] and [`health`] answer. [`admit`] keeps uploads out
-//! that the store cannot take in time. [`error`] is the one table from errors to statuses.
+//! [`download`], [`names`], [`many_names`], [`dedup`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
+//! [`admit`] keeps uploads out that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
 pub mod admit;
@@ -23,6 +23,7 @@ pub mod many_names;
 pub mod metrics;
 pub mod names;
 pub mod ndjson;
+pub mod page;
 pub mod put;
 pub mod stats;
 #[cfg(test)]

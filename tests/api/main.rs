@@ -6,6 +6,7 @@ mod support;
 mod a_put_stores_its_body_under_its_name;
 mod an_answer_in_lines_streams_while_the_body_arrives;
 mod another_name_is_given_without_sending_the_content;
+mod browsers_are_shown_the_page_and_programs_json;
 mod browsers_show_only_what_cannot_run;
 mod conditions_and_ranges_follow_the_rfc;
 mod dedup_says_which_contents_are_to_be_sent;

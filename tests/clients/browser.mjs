@@ -1,126 +1,20 @@
 // A browser, chromium without a window: what its forms and its fetch may do, and what the rule of origins refuses.
 //
-// It is driven through a pipe (--remote-debugging-pipe), so nothing but Node is needed. A page of this script's own
-// server is the foreign site; pages of the daemon's own origin are made on top of its /healthz, for the daemon serves
-// none, and what it serves of others is sandboxed. A form there is filled in and sent as a person would.
+// A page of this script's own server is the foreign site; pages of the daemon's own origin are made on top of its
+// /healthz, for its page lets nothing become markup, and what it serves of others is sandboxed. A form there is filled in
+// and sent as a person would. What the daemon's page does is tested in tests/page.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 
+import { Browser, Page } from "../page/support/chromium.mjs";
+
 const { URL: url, HOST_URL: hostUrl, FILES: files, WORK: work } = process.env;
 const names = ["small.txt", "picture.png", "naïve café.txt", "big.bin"];
 
-class Browser {
-  #process;
-  #pieces = [];
-  #asked = new Map();
-  #listeners = new Set();
-  #last = 0;
-
-  constructor() {
-    const flags = [
-      "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--no-proxy-server",
-      `--user-data-dir=${work}/profile`, "--remote-debugging-pipe",
-      // Two names for loopback: one that the daemon was given with --host, one that it was not.
-      "--host-resolver-rules=MAP media.test 127.0.0.1, MAP elsewhere.test 127.0.0.1",
-      "about:blank",
-    ];
-    this.#process = spawn("chromium", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
-    this.#process.stdio[4].on("data", (data) => this.#receive(data));
-    this.ended = new Promise((resolve) => this.#process.on("exit", resolve));
-  }
-
-  #receive(data) {
-    for (let at; (at = data.indexOf(0)) >= 0; data = data.subarray(at + 1)) {
-      const message = JSON.parse(Buffer.concat([...this.#pieces, data.subarray(0, at)]).toString());
-      this.#pieces = [];
-      this.#take(message);
-    }
-    this.#pieces.push(data);
-  }
-
-  #take(message) {
-    const asked = this.#asked.get(message.id);
-    this.#asked.delete(message.id);
-    if (!asked) {
-      for (const listener of this.#listeners) listener(message);
-    } else if (message.error) {
-      asked.reject(new Error(`${asked.method}: ${message.error.message}`));
-    } else {
-      asked.resolve(message.result);
-    }
-  }
-
-  ask(method, params = {}, sessionId = undefined) {
-    const id = ++this.#last;
-    return new Promise((resolve, reject) => {
-      this.#asked.set(id, { method, resolve, reject });
-      this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
-    });
-  }
-
-  // The next event that `wanted` takes.
-  next(wanted) {
-    return new Promise((resolve) => {
-      const listener = (message) => {
-        if (wanted(message)) {
-          this.#listeners.delete(listener);
-          resolve(message.params);
-        }
-      };
-      this.#listeners.add(listener);
-    });
-  }
-
-  async close() {
-    await this.ask("Browser.close");
-    await this.ended;
-  }
-}
-
-class Page {
-  static async open(browser) {
-    const { targetId } = await browser.ask("Target.createTarget", { url: "about:blank" });
-    const { sessionId } = await browser.ask("Target.attachToTarget", { targetId, flatten: true });
-    const page = new Page();
-    Object.assign(page, { browser, sessionId });
-    for (const domain of ["Page", "Runtime", "DOM"]) await page.ask(`${domain}.enable`);
-    // Not the bodies that pages send: they are long.
-    await page.ask("Network.enable", { maxPostDataSize: 1 });
-    return page;
-  }
-
-  ask(method, params = {}) {
-    return this.browser.ask(method, params, this.sessionId);
-  }
-
-  // Does something that leads to another document; gives that one's status, and waits until it is there.
-  async arrive(action) {
-    const of = (method) => (message) => message.method === method && message.sessionId === this.sessionId;
-    const answered = this.browser.next((message) => of("Network.responseReceived")(message) && message.params.type === "Document");
-    const loaded = this.browser.next(of("Page.loadEventFired"));
-    await action();
-    const { response } = await answered;
-    await loaded;
-    return response.status;
-  }
-
-  go(to) {
-    return this.arrive(() => this.ask("Page.navigate", { url: to }));
-  }
-
-  async run(expression) {
-    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", {
-      expression, awaitPromise: true, returnByValue: true, userGesture: true,
-    });
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    return result.value;
-  }
-
+class FormPage extends Page {
   // Makes a form on the page, fills it in, presses its button; gives the answer's status and text.
   async sendForm(action, fileNames) {
     await this.run(`document.body.innerHTML = \`<form method="post" enctype="multipart/form-data" action="${action}">
@@ -148,10 +42,10 @@ const statusOf = (path, options) => `fetch(${JSON.stringify(path)}, ${options}).
 const elsewhere = createServer((_, response) => response.setHeader("Content-Type", "text/html").end("<body>a page</body>"));
 await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
 const port = elsewhere.address().port;
-const browser = new Browser();
+const browser = new Browser(`${work}/profile`);
 const patience = setTimeout(() => { console.log("the browser hangs"); process.exit(1); }, 100_000);
 try {
-  const page = await Page.open(browser);
+  const page = await FormPage.open(browser);
 
   assert.equal(await page.go(`${url}/healthz`), 200);
   const form = await page.sendForm("/ingest/media", names);

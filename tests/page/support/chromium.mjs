@@ -1,0 +1,232 @@
+// A chromium without a window, driven through a pipe (--remote-debugging-pipe): nothing but Node is needed.
+//
+// Always: what a page throws, or what its policy forbids it, is kept in `problems`, so that a test can say there was none.
+
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+const PATIENCE_MS = 30_000;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Browser {
+  #process;
+  #pieces = [];
+  #asked = new Map();
+  #listeners = new Set();
+  #last = 0;
+
+  constructor(profile) {
+    const flags = [
+      "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--no-proxy-server",
+      "--hide-scrollbars", `--user-data-dir=${profile}`, "--remote-debugging-pipe",
+      // Two names for loopback: one that the daemon was given with --host, one that it was not.
+      "--host-resolver-rules=MAP media.test 127.0.0.1, MAP elsewhere.test 127.0.0.1",
+      "about:blank",
+    ];
+    this.#process = spawn("chromium", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.#process.stdio[4].on("data", (data) => this.#receive(data));
+    this.ended = new Promise((resolve) => this.#process.on("exit", resolve));
+  }
+
+  #receive(data) {
+    for (let at; (at = data.indexOf(0)) >= 0; data = data.subarray(at + 1)) {
+      const message = JSON.parse(Buffer.concat([...this.#pieces, data.subarray(0, at)]).toString());
+      this.#pieces = [];
+      this.#take(message);
+    }
+    this.#pieces.push(data);
+  }
+
+  #take(message) {
+    const asked = this.#asked.get(message.id);
+    this.#asked.delete(message.id);
+    if (!asked) {
+      for (const listener of this.#listeners) listener(message);
+    } else if (message.error) {
+      asked.reject(new Error(`${asked.method}: ${message.error.message}`));
+    } else {
+      asked.resolve(message.result);
+    }
+  }
+
+  ask(method, params = {}, sessionId = undefined) {
+    const id = ++this.#last;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { method, resolve, reject });
+      this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    });
+  }
+
+  listen(listener) {
+    this.#listeners.add(listener);
+  }
+
+  // The next event that `wanted` takes.
+  next(wanted) {
+    return new Promise((resolve) => {
+      const listener = (message) => {
+        if (wanted(message)) {
+          this.#listeners.delete(listener);
+          resolve(message.params);
+        }
+      };
+      this.#listeners.add(listener);
+    });
+  }
+
+  async close() {
+    await this.ask("Browser.close");
+    await this.ended;
+  }
+}
+
+export class Page {
+  problems = [];
+
+  // In a context of its own: no storage, cache or connection is shared with another page.
+  static async open(browser) {
+    const { browserContextId } = await browser.ask("Target.createBrowserContext", { disposeOnDetach: true });
+    const { targetId } = await browser.ask("Target.createTarget", { url: "about:blank", browserContextId });
+    const { sessionId } = await browser.ask("Target.attachToTarget", { targetId, flatten: true });
+    const page = new this();
+    Object.assign(page, { browser, sessionId, browserContextId });
+    browser.listen((message) => message.sessionId === sessionId && page.#note(message));
+    for (const domain of ["Page", "Runtime", "DOM", "Log"]) await page.ask(`${domain}.enable`);
+    // Not the bodies that pages send: they are long.
+    await page.ask("Network.enable", { maxPostDataSize: 1 });
+    return page;
+  }
+
+  #note({ method, params }) {
+    if (method === "Runtime.exceptionThrown") {
+      const { exception, text } = params.exceptionDetails;
+      this.problems.push(exception?.description ?? text);
+    } else if (method === "Log.entryAdded" && params.entry.source === "security") {
+      this.problems.push(params.entry.text);
+    } else if (method === "Page.javascriptDialogOpening") {
+      // A question before leaving is the page's own; any other would be somebody else's script.
+      if (params.type !== "beforeunload") this.problems.push(`a dialog of type ${params.type}: ${params.message}`);
+      this.ask("Page.handleJavaScriptDialog", { accept: true });
+    }
+  }
+
+  ask(method, params = {}) {
+    return this.browser.ask(method, params, this.sessionId);
+  }
+
+  close() {
+    return this.browser.ask("Target.disposeBrowserContext", { browserContextId: this.browserContextId });
+  }
+
+  // Does something that leads to another document; gives that one's status, and waits until it is there.
+  async arrive(action) {
+    const of = (method) => (message) => message.method === method && message.sessionId === this.sessionId;
+    const answered = this.browser.next((message) => of("Network.responseReceived")(message) && message.params.type === "Document");
+    const loaded = this.browser.next(of("Page.loadEventFired"));
+    await action();
+    const { response } = await answered;
+    await loaded;
+    return response.status;
+  }
+
+  go(to) {
+    return this.arrive(() => this.ask("Page.navigate", { url: to }));
+  }
+
+  async run(expression) {
+    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", {
+      expression, awaitPromise: true, returnByValue: true, userGesture: true,
+    });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  }
+
+  // Waits until the expression is true, or whatever else counts as that; gives it.
+  async until(expression, patienceMs = PATIENCE_MS) {
+    const end = Date.now() + patienceMs;
+    for (;;) {
+      const value = await this.run(expression);
+      if (value) return value;
+      if (Date.now() > end) {
+        const text = await this.run("document.body.innerText.slice(0, 2000)");
+        throw new Error(`still not: ${expression}\nthe page says:\n${text}\nits problems: ${this.problems.join("\n")}`);
+      }
+      await pause(50);
+    }
+  }
+
+  textOf(selector) {
+    return this.run(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? null`);
+  }
+
+  says(text, patienceMs) {
+    return this.until(`document.body.innerText.includes(${JSON.stringify(text)})`, patienceMs);
+  }
+
+  // Clicks as a mouse does: at a place on the screen, on whatever is there.
+  async click(selector) {
+    await this.until(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); return e && e.offsetParent !== null || e?.closest("dialog"); })()`);
+    const { x, y } = await this.run(`(() => {
+      const element = document.querySelector(${JSON.stringify(selector)});
+      element.scrollIntoView({ block: "center", inline: "center" });
+      const { x, y, width, height } = element.getBoundingClientRect();
+      const at = { x: x + width / 2, y: y + height / 2 };
+      const hit = document.elementFromPoint(at.x, at.y);
+      if (hit !== element && !element.contains(hit) && !hit?.contains(element)) throw new Error("something covers " + ${JSON.stringify(selector)} + ": " + hit?.outerHTML.slice(0, 200));
+      return at;
+    })()`);
+    for (const type of ["mousePressed", "mouseReleased"]) {
+      await this.ask("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
+    }
+  }
+
+  // The button with this label.
+  async press(label) {
+    await this.until(`(() => {
+      for (const old of document.querySelectorAll("[data-press]")) delete old.dataset.press;
+      const scope = document.querySelector("dialog[open]") ?? document;
+      const wanted = [...scope.querySelectorAll("button, a, summary")].find((element) =>
+        (element.innerText.trim() === ${JSON.stringify(label)} || element.getAttribute("aria-label") === ${JSON.stringify(label)}) && element.checkVisibility() && !element.disabled);
+      if (wanted) wanted.dataset.press = "";
+      return Boolean(wanted);
+    })()`);
+    await this.click("[data-press]");
+  }
+
+  async type(selector, text) {
+    await this.run(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.focus(); e.select?.(); })()`);
+    await this.ask("Input.insertText", { text });
+  }
+
+  async key(key, { code = key, windowsVirtualKeyCode = 0, text } = {}) {
+    await this.ask("Input.dispatchKeyEvent", { type: "keyDown", key, code, windowsVirtualKeyCode, text });
+    await this.ask("Input.dispatchKeyEvent", { type: "keyUp", key, code, windowsVirtualKeyCode });
+  }
+
+  // Drops files and folders of this machine on the page, as a file manager does.
+  async drop(paths) {
+    const data = { items: [], files: paths, dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"]) {
+      await this.ask("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+    }
+  }
+
+  async choose(selector, paths) {
+    const { root } = await this.ask("DOM.getDocument");
+    const { nodeId } = await this.ask("DOM.querySelector", { nodeId: root.nodeId, selector });
+    await this.ask("DOM.setFileInputFiles", { nodeId, files: paths });
+  }
+
+  async look({ width = 1200, height = 850, scheme = "light", scale = 1 } = {}) {
+    await this.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: scale, mobile: false });
+    await this.ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  async screenshot(file) {
+    await mkdir(path.dirname(file), { recursive: true });
+    const { data } = await this.ask("Page.captureScreenshot", { format: "png" });
+    await writeFile(file, Buffer.from(data, "base64"));
+  }
+}

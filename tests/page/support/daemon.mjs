@@ -1,0 +1,109 @@
+// A daemon of a test's own, on a free port of loopback, and what can stand between it and a browser.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import net from "node:net";
+
+const PATIENCE_MS = 20_000;
+
+export class Daemon {
+  // `flags` as a person types them; `dir` holds the data.
+  static async start({ program, dir, flags = [], port = 0 }) {
+    await mkdir(dir, { recursive: true });
+    const daemon = new Daemon();
+    Object.assign(daemon, { program, dir, flags });
+    await daemon.begin(port);
+    return daemon;
+  }
+
+  async begin(port) {
+    const args = ["serve", "--data-dir", `${this.dir}/data`, "--addr", `127.0.0.1:${port}`, "--host", "media.test", "--cores", "2", "--segment-mib", "4", ...this.flags];
+    this.process = spawn(this.program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.log = "";
+    this.process.stderr.on("data", (data) => { this.log += data; });
+    let said = "";
+    const url = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the daemon does not start: ${said}${this.log}`)), PATIENCE_MS);
+      this.process.stdout.on("data", (data) => {
+        said += data;
+        const found = /^listening on (\S+)/m.exec(said);
+        if (found) resolve(found[1]);
+        if (found) clearTimeout(timer);
+      });
+      this.process.once("exit", () => reject(new Error(`the daemon ended: ${said}${this.log}`)));
+    });
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    // The name that is not a secure context: there, as over any plain network, a page has no WebCrypto.
+    this.plainUrl = `http://media.test:${this.port}`;
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
+      if ((await fetch(`${url}/readyz`)).ok) return;
+    }
+    throw new Error("the daemon does not become ready");
+  }
+
+  async stop(signal = "SIGTERM") {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill(signal);
+    await once(this.process, "exit");
+  }
+
+  async metric(name) {
+    const page = await (await fetch(`${this.url}/metrics`)).text();
+    const line = page.split("\n").find((line) => line.startsWith(`${name} `));
+    return Number(line?.split(" ").at(-1));
+  }
+
+  async upload(name, content, query = "") {
+    const answer = await fetch(`${this.url}/files/${encodeURIComponent(name)}${query}`, { method: "PUT", body: content });
+    if (!answer.ok) throw new Error(`${name}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+}
+
+// Passes connections on to a port, and can cut them.
+export class Link {
+  static async to(port) {
+    const link = new Link();
+    link.sockets = new Set();
+    // What a client may still send before it is cut off; nothing is cut while this is infinite.
+    link.bytesLeft = Infinity;
+    link.cuts = 0;
+    link.server = net.createServer((client) => {
+      const upstream = net.connect(port, "127.0.0.1");
+      for (const socket of [client, upstream]) {
+        link.sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => {
+          link.sockets.delete(socket);
+          client.destroy();
+          upstream.destroy();
+        });
+      }
+      client.on("data", (data) => {
+        link.bytesLeft -= data.length;
+        if (link.bytesLeft >= 0) {
+          if (!upstream.write(data)) {
+            client.pause();
+            upstream.once("drain", () => client.resume());
+          }
+          return;
+        }
+        link.bytesLeft = Infinity;
+        link.cuts++;
+        client.resetAndDestroy();
+      });
+      upstream.pipe(client);
+    });
+    link.server.listen(0, "127.0.0.1");
+    await once(link.server, "listening");
+    link.url = `http://media.test:${link.server.address().port}`;
+    return link;
+  }
+
+  close() {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}

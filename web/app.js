@@ -1,0 +1,123 @@
+// The frame around the views: which of them is shown, whether the server is there, colours, signing in.
+//
+// Always: the address says what is shown (`#/view?what`), so back, forward and reload work, and a link can be kept.
+
+import { ask, server, token } from "./api.js";
+import { byId, setText } from "./dom.js";
+import { DropView } from "./drop.js";
+import { signIn } from "./signin.js";
+
+const TITLES = { drop: "Drop", watch: "Watch" };
+// How often an idle page looks whether the server is there.
+const PULSE_MS = 4000;
+const THEME_KEY = "rhinobox-theme";
+const THEMES = { auto: "light dark", light: "light", dark: "dark" };
+
+const views = { drop: new DropView(byId("view-drop")) };
+let shown = null;
+
+// What is looked at seldom comes when it is looked at.
+async function viewOf(name) {
+  if (!views[name] && name === "watch") views.watch = new (await import("./watch.js")).WatchView(byId("view-watch"));
+  return views[name];
+}
+
+function route() {
+  const [, name, query] = /^#\/([a-z]+)(?:\?(.*))?$/.exec(location.hash) ?? [];
+  return { name: name in TITLES ? name : "drop", what: new URLSearchParams(query ?? "") };
+}
+
+async function show({ isFirst = false } = {}) {
+  // The link that skips to the content is not a view.
+  if (location.hash === "#main") return;
+  const { name, what } = route();
+  for (const other of Object.keys(TITLES)) byId(`view-${other}`).hidden = other !== name;
+  for (const link of document.querySelectorAll("nav [data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${TITLES[name]} · rhinobox`;
+  const isChange = shown !== name;
+  if (isChange) {
+    views[shown]?.hide?.();
+    shown = name;
+    if (!isFirst) byId(`${name}-title`).focus({ preventScroll: true });
+  }
+  try {
+    const view = await viewOf(name);
+    if (shown === name) view.show?.(what);
+  } catch {
+    // A part of the page did not come; it is asked for again when the server is back.
+    server.set("away", "The server does not answer.");
+  }
+}
+
+function showServer() {
+  const element = byId("server-state");
+  const was = element.dataset.state;
+  element.dataset.state = server.state;
+  if (server.isReady) {
+    setText(element, was && was !== "ready" ? "The server is back." : "");
+    if (was && was !== "ready") {
+      setTimeout(() => server.isReady && setText(element, ""), 3000);
+      show();
+    }
+  } else {
+    setText(element, `${server.words} Looking again every second; nothing is lost.`);
+  }
+}
+
+function chooseTheme(name) {
+  const button = byId("theme");
+  button.dataset.theme = name;
+  document.documentElement.style.colorScheme = THEMES[name];
+  setText(button, name[0].toUpperCase() + name.slice(1));
+  button.setAttribute("aria-label", `Colours: ${name === "auto" ? "as the system has them" : name}`);
+}
+
+function showTheme() {
+  const kept = localStorage.getItem(THEME_KEY);
+  chooseTheme(kept in THEMES ? kept : "auto");
+  byId("theme").addEventListener("click", () => {
+    const names = Object.keys(THEMES);
+    const next = names[(names.indexOf(byId("theme").dataset.theme) + 1) % names.length];
+    localStorage.setItem(THEME_KEY, next);
+    chooseTheme(next);
+  });
+}
+
+async function takePulse() {
+  if (document.hidden || !server.isReady) return;
+  await ask("/readyz", { quiet: true }).catch((error) => {
+    if (error.status === 503) server.set("busy", error.message);
+  });
+}
+
+function showToken() {
+  byId("sign-out").hidden = token.get() === null;
+}
+
+let isSigningIn = false;
+server.addEventListener("signin", async ({ detail }) => {
+  if (isSigningIn) return;
+  isSigningIn = true;
+  await signIn(detail);
+  isSigningIn = false;
+  showToken();
+  views.drop.resume();
+  show();
+});
+server.addEventListener("change", showServer);
+byId("sign-out").addEventListener("click", () => {
+  token.forget();
+  // What the page shows was fetched with the token: all of it goes.
+  location.reload();
+});
+addEventListener("hashchange", () => show());
+document.addEventListener("visibilitychange", takePulse);
+setInterval(takePulse, PULSE_MS);
+showTheme();
+showToken();
+// Whether a token is wanted shows at once, not with the first drop.
+ask("/files?limit=1").catch(() => {});
+show({ isFirst: true });

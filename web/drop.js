@@ -1,0 +1,233 @@
+// The view that takes files: by drop anywhere on the page, by a picker, by paste; and how they get on.
+
+import { token } from "./api.js";
+import { byId, h, icon, oncePerFrame, setAttribute, setText } from "./dom.js";
+import * as format from "./format.js";
+import { VirtualList } from "./list.js";
+import { chosen, dropped } from "./scan.js";
+import { Transfer, isFinished } from "./transfer.js";
+
+// As in the style sheet.
+const ROW_HEIGHT = 56;
+const FILTERS = {
+  all: ["All", () => true],
+  open: ["In work", (item) => !isFinished(item)],
+  known: ["Already stored", (item) => item.state === "known"],
+  failed: ["Failed", (item) => item.state === "failed"],
+};
+const WORDS = {
+  waiting: "waiting", hashing: "hashing", checking: "looking it up", queued: "waiting to be sent", sending: "sending",
+  stored: "stored", known: "already stored", failed: "failed", cancelled: "cancelled",
+};
+
+export class DropView {
+  #transfer = new Transfer();
+  #filter = "all";
+  #shown = [];
+  #walking = 0;
+  #beganAt = 0;
+  #wasActive = false;
+  #terms = { category: "", comment: "" };
+
+  constructor(element) {
+    this.element = element;
+    this.#build();
+    this.#listen();
+  }
+
+  show() {
+    this.#refresh();
+  }
+
+  // After a sign-in: what was held for want of a token goes on.
+  resume() {
+    if (this.#transfer.active > 0 && token.get() !== null) this.#transfer.resume();
+  }
+
+  #build() {
+    const button = (label, action) => h("button", { type: "button", onclick: action }, label);
+    this.pause = button("Pause", () => this.#transfer.isPaused ? this.#transfer.resume() : this.#transfer.pause());
+    this.cancel = button("Cancel", () => this.#transfer.cancel());
+    this.retry = button("Retry failed", () => this.#transfer.retryFailed());
+    this.clear = button("Clear finished", () => this.#transfer.clear());
+    this.headline = h("h2", { class: "transfer-headline" });
+    this.figures = h("p", { class: "figures" });
+    this.bar = h("div", { class: "bar bar-all", role: "progressbar", "aria-label": "All files", "aria-valuemin": "0", "aria-valuemax": "100" });
+    this.parts = ["known", "stored", "failed", "moving"].map((name) => h("span", { class: `bar-part is-${name}` }));
+    this.bar.append(...this.parts);
+    this.filters = Object.entries(FILTERS).map(([name, [label]]) => {
+      const number = h("span", { class: "number" });
+      const element = h("button", { type: "button", class: "chip", "aria-pressed": String(name === "all"), onclick: () => this.#choose(name) }, label, " ", number);
+      return { name, element, number };
+    });
+    this.list = new VirtualList({
+      label: "Files of this drop", rowHeight: ROW_HEIGHT, make: makeRow, paint: (row, index) => paintRow(row, this.#shown[index]),
+    });
+    byId("transfer").append(
+      h("div", { class: "transfer-head" }, this.headline, h("div", { class: "actions" }, this.pause, this.cancel, this.retry, this.clear)),
+      this.bar,
+      this.figures,
+      h("div", { class: "chips", role: "group", "aria-label": "Which files to show" }, ...this.filters.map(({ element }) => element)),
+      this.list.element,
+    );
+  }
+
+  #listen() {
+    const refresh = oncePerFrame(() => this.#refresh());
+    this.#transfer.addEventListener("change", refresh);
+    // Rates and the time left go on while nothing else changes.
+    setInterval(() => this.#transfer.active > 0 && refresh(), 500);
+    for (const [button, input] of [["choose-files", byId("files")], ["choose-folder", byId("folder")]]) {
+      byId(button).addEventListener("click", () => input.click());
+      input.addEventListener("change", () => {
+        this.#add(chosen(input.files));
+        input.value = "";
+      });
+    }
+    document.addEventListener("paste", (event) => {
+      const files = chosen(event.clipboardData?.files ?? []);
+      if (files.length === 0) return;
+      event.preventDefault();
+      this.#add(files);
+    });
+    this.#listenToDrags();
+    addEventListener("beforeunload", (event) => this.#transfer.active > 0 && event.preventDefault());
+  }
+
+  #listenToDrags() {
+    const veil = byId("drop-veil");
+    const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+    document.addEventListener("dragover", (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "copy";
+      veil.hidden = false;
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (event.relatedTarget === null) veil.hidden = true;
+    });
+    document.addEventListener("drop", (event) => {
+      veil.hidden = true;
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      this.#addDropped(event.dataTransfer);
+    });
+  }
+
+  async #addDropped(transfer) {
+    const found = dropped(transfer, (path, words) => this.#transfer.addUnreadable(path, words));
+    this.#walking++;
+    let count = 0;
+    for await (const some of found) {
+      count += some.length;
+      this.#add(some);
+    }
+    this.#walking--;
+    if (count === 0) setText(byId("announcer"), "There were no files in it.");
+    this.#refresh();
+  }
+
+  #add(found) {
+    if (found.length === 0) return;
+    location.hash = "#/drop";
+    const terms = { category: byId("category").value.trim(), comment: byId("comment").value.trim() };
+    // Files with the same terms may travel together, so these are one object.
+    if (terms.category !== this.#terms.category || terms.comment !== this.#terms.comment) this.#terms = terms;
+    this.#transfer.add(found, this.#terms);
+  }
+
+  #choose(name) {
+    this.#filter = name;
+    for (const { name: other, element } of this.filters) setAttribute(element, "aria-pressed", String(other === name));
+    this.list.element.scrollTop = 0;
+    this.#refresh();
+  }
+
+  #refresh() {
+    const { items, counts, active } = this.#transfer;
+    this.element.classList.toggle("has-files", items.length > 0);
+    byId("transfer").hidden = items.length === 0;
+    if (active > 0 && !this.#wasActive) this.#beganAt = performance.now();
+    if (active === 0 && this.#wasActive) this.#announceEnd();
+    this.#wasActive = active > 0;
+    this.#showHead();
+    const numbers = { all: items.length, open: active, known: counts.known, failed: counts.failed };
+    for (const { name, number } of this.filters) setText(number, format.count(numbers[name]));
+    this.#shown = this.#filter === "all" ? items : items.filter(FILTERS[this.#filter][1]);
+    this.list.count = this.#shown.length;
+  }
+
+  #showHead() {
+    const { counts, active, bytes, isPaused, items } = this.#transfer;
+    const { share, bytesRate, filesRate, leftS } = this.#transfer.progress();
+    const done = counts.stored + counts.known;
+    const total = items.length;
+    let headline = `${format.count(done)} of ${format.files(total)}`;
+    if (active === 0 && counts.failed > 0) headline = `${format.files(done)} stored, ${format.count(counts.failed)} failed`;
+    else if (active === 0) headline = `${format.files(done)} stored`;
+    setText(this.headline, headline);
+    const figures = [`${format.bytes(bytes.stored + bytes.known)} of ${format.bytes(bytes.total)}`];
+    if (counts.known > 0) figures.push(`${format.count(counts.known)} already stored, ${format.bytes(bytes.known)} not sent`);
+    if (isPaused) figures.push("paused");
+    else if (bytesRate > 0 || filesRate > 0) figures.push(`${format.rate(bytesRate)}, ${format.files(filesRate)} a second`);
+    if (leftS !== null && active > 0) figures.push(`${format.span(leftS)} left`);
+    if (active === 0 && this.#endedAfterS) figures.push(`in ${format.span(this.#endedAfterS)}`);
+    if (this.#walking > 0) figures.push("looking through folders");
+    setText(this.figures, figures.join(" · "));
+    const part = (count) => (total > 0 ? count / total : 0);
+    const shares = [part(counts.known), part(counts.stored), part(counts.failed)];
+    shares.push(Math.max(0, share - shares[0] - shares[1] - shares[2]));
+    this.parts.forEach((element, at) => { element.style.width = `${100 * shares[at]}%`; });
+    setAttribute(this.bar, "aria-valuenow", Math.floor(100 * share));
+    setText(this.pause, isPaused ? "Resume" : "Pause");
+    this.pause.hidden = this.cancel.hidden = active === 0;
+    this.retry.hidden = counts.failed === 0 || active > 0;
+    this.clear.hidden = active === total;
+  }
+
+  #endedAfterS = 0;
+
+  #announceEnd() {
+    const { counts } = this.#transfer;
+    this.#endedAfterS = (performance.now() - this.#beganAt) / 1000;
+    const failed = counts.failed > 0 ? `, ${format.count(counts.failed)} failed` : "";
+    setText(byId("announcer"), `${format.files(counts.stored + counts.known)} stored${failed}.`);
+  }
+}
+
+function makeRow() {
+  const parts = {
+    icon: h("span", { class: "row-icon" }), name: h("a", { class: "row-name" }), more: h("span", { class: "row-more" }),
+    state: h("span", { class: "row-state" }), bar: h("span", { class: "bar row-bar" }, h("span", { class: "bar-part is-moving" })),
+  };
+  const row = h("div", { class: "row", role: "listitem" }, parts.icon, h("div", { class: "row-text" }, parts.name, parts.more), parts.state, parts.bar);
+  row.parts = parts;
+  return row;
+}
+
+function paintRow(row, item) {
+  const { parts } = row;
+  const kind = item.record?.media_type ?? guess(item.file?.type ?? "");
+  if (row.kind !== kind) {
+    row.kind = kind;
+    parts.icon.replaceChildren(icon(kind));
+  }
+  setText(parts.name, item.name);
+  setAttribute(parts.name, "href", item.record ? `/${item.record.path}` : null);
+  const more = [item.folder, format.bytes(item.size), item.note || item.terms?.category].filter(Boolean);
+  setText(parts.more, item.error === "" ? more.join(" · ") : item.error);
+  const share = item.size > 0 ? item.moved / item.size : 0;
+  const isMoving = (item.state === "sending" || item.state === "hashing") && item.size > 1 << 20;
+  const words = WORDS[item.state];
+  setText(parts.state, isMoving ? `${words} ${format.percent(share)}` : words);
+  setAttribute(row, "data-state", item.state);
+  setAttribute(parts.bar, "hidden", isMoving ? false : "");
+  parts.bar.firstChild.style.width = `${100 * share}%`;
+}
+
+// What an icon tells until the server has looked.
+function guess(type) {
+  const [major, minor = ""] = type.split("/");
+  const kinds = { image: "images", video: "videos", audio: "audio", text: "documents" };
+  return kinds[major] ?? (minor === "pdf" ? "documents" : /zip|tar|compress/.test(minor) ? "archives" : "other");
+}

@@ -1,0 +1,33 @@
+// Asking for a token, where the server wants one.
+
+import { ask, isToken, token } from "./api.js";
+import { askFor, field } from "./dialogs.js";
+import { h } from "./dom.js";
+
+export function signIn(words) {
+  return askFor({
+    title: "Sign in",
+    content: [
+      h("p", {}, words || "This server asks for a token. Whoever runs it can make one."),
+      field("Token", { name: "token", type: "password", required: true, autofocus: true, spellcheck: "false" }),
+      h("p", { class: "hint" }, "It is kept for this tab only, and forgotten when the tab is closed."),
+    ],
+    action: "Sign in",
+    canClose: false,
+    async send({ token: text }) {
+      const value = text.trim();
+      if (!isToken(value)) throw new Error("That cannot be a token: it has characters that no token has.");
+      const before = token.get();
+      token.set(value);
+      try {
+        await ask("/files?limit=1", { quiet: true });
+      } catch (error) {
+        // A token that may not read is still one; whatever it may do, it does.
+        if (error.status !== 401) return;
+        if (before === null) token.forget();
+        else token.set(before);
+        throw error;
+      }
+    },
+  });
+}
