@@ -21,7 +21,8 @@ use crate::store::{OpenError, ReadError, Store, dir};
 pub(super) type Failed = Box<dyn Error + Send + Sync>;
 
 /// How files of a store that is only read are opened.
-pub(super) const READ: Open = Open { write: false, create_new: false, direct: false, dsync: false };
+pub(super) const READ: Open =
+    Open { write: false, create_new: false, direct: false, dsync: false, random: false };
 
 /// Runs `work` with the store in `dir` on a core of its own and gives its result.
 ///

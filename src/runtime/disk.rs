@@ -36,6 +36,8 @@ pub struct Open {
     pub direct: bool,
     /// Every write is durable when it returns, for exactly the bytes it wrote (O_DSYNC).
     pub dsync: bool,
+    /// Reads bring into the page cache what they ask for and nothing behind it (POSIX_FADV_RANDOM).
+    pub random: bool,
 }
 
 /// A name in a directory.

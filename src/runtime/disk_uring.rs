@@ -48,7 +48,7 @@ impl UringDisk {
 
     pub(super) async fn open(&self, path: &str, how: Open) -> io::Result<UringFile> {
         let path = self.path(path)?;
-        let file = helper::run(move || options(how).open(path)).await?;
+        let file = helper::run(move || open(&path, how)).await?;
         let shared = Shared { file: ManuallyDrop::new(file), direct: how.direct };
         Ok(UringFile { shared: Arc::new(shared) })
     }
@@ -113,6 +113,18 @@ impl UringDisk {
         let root = Arc::clone(&self.root);
         helper::run(move || direct_alignment(&root)).await
     }
+}
+
+fn open(path: &Path, how: Open) -> io::Result<fs::File> {
+    let file = options(how).open(path)?;
+    if how.random {
+        // SAFETY: no pointers; the descriptor is open.
+        match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) } {
+            0 => {}
+            code => return Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+    Ok(file)
 }
 
 fn options(how: Open) -> fs::OpenOptions {
@@ -239,6 +251,20 @@ impl UringFile {
         Ok((view, Held::new(Arc::clone(&self.shared))))
     }
 
+    /// What of `buf[start..start + len]` is in the page cache, read without waiting for the disk. `None` where none
+    /// of it is, where the file system cannot tell, and of a direct file: the ring finds out what is the matter.
+    fn read_cached(&self, buf: &mut Buffer, start: usize, len: usize, offset: u64) -> Option<usize> {
+        let offset = libc::off_t::try_from(offset).ok().filter(|_| !self.shared.direct)?;
+        buf.set_len(start + len);
+        let room = &mut buf.as_mut_slice()[start..];
+        let room = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+        // SAFETY: the descriptor is open as long as `self` is, and the buffer is borrowed until the call returns.
+        let count = unsafe {
+            libc::preadv2(self.shared.file.as_raw_fd(), &raw const room, 1, offset, libc::RWF_NOWAIT)
+        };
+        usize::try_from(count).ok().filter(|count| *count > 0)
+    }
+
     /// One read into `buf[start..start + len]`, retried when interrupted.
     async fn read_once(
         &self,
@@ -247,12 +273,16 @@ impl UringFile {
         len: usize,
         offset: u64,
     ) -> (io::Result<usize>, Buffer) {
+        let len = len.min(DISK_IO_BYTES_MAX);
+        if let Some(count) = self.read_cached(&mut buf, start, len, offset) {
+            return (Ok(count), buf);
+        }
         loop {
             let (view, held) = match self.view() {
                 Ok(both) => both,
                 Err(e) => return (Err(e), buf),
             };
-            let window = Window::new(buf, start, len.min(DISK_IO_BYTES_MAX));
+            let window = Window::new(buf, start, len);
             let (result, window) = view.read_at(window, offset).await;
             held.done();
             buf = window.into_buffer();

@@ -81,9 +81,15 @@ pub fn sync_volume(dir: &File) -> io::Result<()> {
 pub fn rss_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or(0).saturating_mul(page_bytes())
+}
+
+/// Bytes of a page of memory.
+#[must_use]
+pub fn page_bytes() -> u64 {
     // SAFETY: takes and returns a number.
-    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.unwrap_or(0).saturating_mul(u64::try_from(page_bytes).unwrap_or(0))
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).expect("every system has a page size")
 }
 
 /// Processor time this process has used, (user, system).

@@ -173,7 +173,7 @@ impl BlobWriter {
         expected: Option<u64>,
     ) -> Result<BlobWriter, CommitError> {
         let blob = store.next_blob();
-        let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
+        let how = Open { write: true, create_new: true, direct: store.direct, ..Open::default() };
         let file = store.disk.open(&path(blob), how).await.map_err(|error| not_created(&error))?;
         let disk = store.disk.clone();
         let remove = Rc::new(RemoveOnDrop { disk, blob, armed: std::cell::Cell::new(true) });

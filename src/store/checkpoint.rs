@@ -345,7 +345,7 @@ pub(super) async fn make(
         clock::sleep(Duration::from_millis(POLL_MS)).await;
     }
     remove_unfinished(&store.disk).await?;
-    let how = Open { write: true, create_new: true, direct: store.direct, dsync: false };
+    let how = Open { write: true, create_new: true, direct: store.direct, ..Open::default() };
     let mut out = PageWriter {
         file: store.disk.open(NEW_FILE, how).await?,
         pool,

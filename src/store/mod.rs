@@ -279,12 +279,17 @@ impl Store {
         let descriptors =
             process::nofile_limit().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let files_share = descriptors / OPEN_FILES_SHARE;
+        let open_past_cache = direct && process::page_bytes() > BLOCK_BYTES as u64;
         Store {
             id,
             options,
             index,
             stats: Stats::default(),
-            segments: segment::Segments::new(disk.clone(), direct, OPEN_SEGMENTS_MAX.min(files_share)),
+            segments: segment::Segments::new(
+                disk.clone(),
+                open_past_cache,
+                OPEN_SEGMENTS_MAX.min(files_share),
+            ),
             blobs: blob::Blobs::new(OPEN_BLOBS_MAX.min(files_share)),
             space: space::Gauge::new(room, 2 * options.segment_bytes),
             epochs: epoch::Epochs::default(),

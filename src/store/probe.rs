@@ -47,7 +47,7 @@ pub async fn probe(disk: &Disk, pool: &Pool, direct: bool) -> io::Result<Probed>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let how = |create_new, dsync| Open { write: true, create_new, direct, dsync };
+    let how = |create_new, dsync| Open { write: true, create_new, direct, dsync, ..Open::default() };
     let plain = disk.open(PROBE_FILE, how(true, false)).await?;
     let synced = disk.open(PROBE_FILE, how(false, true)).await?;
     let span = 2 * PROBE_WRITES * BLOCK_BYTES;

@@ -184,7 +184,7 @@ async fn prepare(store: &Store, pool: &Pool, zeros: &Zeros) -> io::Result<Prepar
 /// Makes a retired segment's file the next segment: no header, flushed, then the name, flushed. Until that is durable
 /// the file may still have its former name, and then it is a retired segment whose header is in part gone.
 async fn reuse(store: &Store, pool: &Pool, spare: &str, path: &str, size: u64) -> io::Result<File> {
-    let how = Open { write: true, create_new: false, direct: store.direct, dsync: false };
+    let how = Open { write: true, direct: store.direct, ..Open::default() };
     let file = store.disk.open(spare, how).await?;
     if file.len().await? != size {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -203,7 +203,7 @@ async fn reuse(store: &Store, pool: &Pool, spare: &str, path: &str, size: u64) -
 async fn name(store: &Store, unfinished: &str, path: &str) -> io::Result<File> {
     store.disk.rename(unfinished, path).await?;
     store.disk.sync_dir(segment::DIRECTORY).await?;
-    let how = Open { write: true, create_new: false, direct: store.direct, dsync: store.dsync() };
+    let how = Open { write: true, direct: store.direct, dsync: store.dsync(), ..Open::default() };
     store.disk.open(path, how).await
 }
 
@@ -217,7 +217,8 @@ async fn fill(
     zeros: &Zeros,
 ) -> io::Result<File> {
     // Piece by piece, as batches are: a flush of much that was written at once would hold up every batch meanwhile.
-    let how = Open { write: true, create_new: true, direct: store.direct, dsync: store.dsync() };
+    let how =
+        Open { write: true, create_new: true, direct: store.direct, dsync: store.dsync(), ..Open::default() };
     let file = store.disk.open(unfinished, how).await?;
     file.allocate(size).await?;
     let mut block = pool.take(ZERO_WRITE_BYTES);

@@ -9,7 +9,7 @@ use super::index::{Location, Place};
 use super::{Store, blob, scan};
 use crate::base::crc::Seed;
 use crate::base::digest::Digest;
-use crate::base::ids::{BlobId, Lsn};
+use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::base::time::Wall;
 use crate::base::units::{align_down, align_up};
 use crate::limits::{BATCH_BYTES_MAX, BLOB_CHUNK_BYTES, BLOCK_BYTES};
@@ -55,10 +55,10 @@ impl Store {
         let Location::Inline { segment, offset, len, crc } = location else {
             return Err(ReadError::Damaged("a large content was read as an inline one".to_owned()));
         };
-        let (seed, file) = self.segment_file(segment).await?;
+        let file = self.segment_file(segment).await?;
         let position = u64::from(offset);
-        let bytes = read_window(&file, pool, position, len as usize).await?;
-        if seed.at(position).sum(&bytes) != crc {
+        let bytes = file.read_window(pool, position, len as usize).await?;
+        if file.seed.at(position).sum(&bytes) != crc {
             return Err(ReadError::in_segment(segment, position, "checksum mismatch"));
         }
         Ok(bytes)
@@ -136,51 +136,60 @@ impl Store {
         Ok(buffer.freeze())
     }
 
-    async fn segment_file(&self, id: crate::base::ids::SegmentId) -> Result<(Seed, File), ReadError> {
+    async fn segment_file(&self, id: SegmentId) -> Result<SegmentFile, ReadError> {
         let segment =
             self.segments.get(id).ok_or_else(|| ReadError::in_segment(id, 0, "the segment is missing"))?;
         let file = self.segments.file(&segment).await?;
-        Ok((segment.seed, file))
+        Ok(SegmentFile { seed: segment.seed, file, end: segment.bytes() })
     }
 
     /// The entry at `place`, undecoded; `guess` is how long it will probably be.
     async fn read_entry(&self, pool: &Pool, place: Place, guess: usize) -> Result<(Bytes, Seed), ReadError> {
-        let (seed, file) = self.segment_file(place.segment).await?;
+        let file = self.segment_file(place.segment).await?;
         let position = u64::from(place.offset);
-        let bytes = read_window(&file, pool, position, guess.max(ENTRY_HEAD_BYTES)).await?;
+        let bytes = file.read_window(pool, position, guess.max(ENTRY_HEAD_BYTES)).await?;
         let claimed = Record::claimed_len(&bytes)
             .map_err(|error| ReadError::in_segment(place.segment, position, error))?;
         if claimed > BATCH_BYTES_MAX {
             return Err(ReadError::in_segment(place.segment, position, "an impossible length"));
         }
         if claimed <= bytes.len() {
-            return Ok((bytes, seed));
+            return Ok((bytes, file.seed));
         }
-        Ok((read_window(&file, pool, position, claimed).await?, seed))
+        Ok((file.read_window(pool, position, claimed).await?, file.seed))
     }
 }
 
-/// Reads the blocks that cover `len` bytes at `offset`, and gives those bytes. Near the end of the file
-/// the blocks may reach further than it does, and for a guessed length the bytes may.
-async fn read_window(file: &File, pool: &Pool, offset: u64, len: usize) -> Result<Bytes, ReadError> {
-    if len == 0 {
-        // An empty content behind a table that fills its last block may stand at the very end of the file.
-        return Ok(Bytes::new());
+/// A segment as it is read.
+struct SegmentFile {
+    seed: Seed,
+    file: File,
+    /// How far it was written.
+    end: u64,
+}
+
+impl SegmentFile {
+    /// Reads the blocks that cover `len` bytes at `offset`, and gives those bytes; fewer where less was written.
+    async fn read_window(&self, pool: &Pool, offset: u64, len: usize) -> Result<Bytes, ReadError> {
+        if len == 0 {
+            // An empty content behind a table that fills its last block may stand at the very end of the file.
+            return Ok(Bytes::new());
+        }
+        let block = BLOCK_BYTES as u64;
+        let start = align_down(offset, block);
+        let end = align_up((offset + len as u64).min(self.end), block);
+        let span = usize::try_from(end.saturating_sub(start)).expect("windows are far below 4 GiB");
+        let buffer: Buffer = pool.take(span);
+        let (result, buffer) = scan::read_up_to(&self.file, buffer, span, start).await;
+        result.map_err(ReadError::from)?;
+        let have = buffer.len();
+        let skip = usize::try_from(offset - start).expect("less than a block");
+        let bytes = buffer.freeze();
+        if have <= skip {
+            return Err(ReadError::Damaged("the segment is too short".to_owned()));
+        }
+        Ok(bytes.slice(skip..have.min(skip + len)))
     }
-    let block = BLOCK_BYTES as u64;
-    let start = align_down(offset, block);
-    let end = align_up(offset + len as u64, block);
-    let span = usize::try_from(end - start).expect("windows are far below 4 GiB");
-    let buffer: Buffer = pool.take(span);
-    let (result, buffer) = scan::read_up_to(file, buffer, span, start).await;
-    result.map_err(ReadError::from)?;
-    let have = buffer.len();
-    let skip = usize::try_from(offset - start).expect("less than a block");
-    let bytes = buffer.freeze();
-    if have <= skip {
-        return Err(ReadError::Damaged("the segment is too short".to_owned()));
-    }
-    Ok(bytes.slice(skip..have.min(skip + len)))
 }
 
 #[cfg(test)]
@@ -188,6 +197,7 @@ mod tests {
     use super::*;
     use crate::runtime::disk::{Disk, Open};
     use crate::runtime::sim::{Sim, SimDisk};
+    use crate::store::format::Nonce;
 
     #[test]
     fn what_stands_at_the_end_of_the_file_is_read_and_what_stands_behind_it_is_not() {
@@ -200,9 +210,11 @@ mod tests {
             block.as_mut_slice().fill(7);
             file.write_all_at(block, 0..BLOCK_BYTES, 0).await.0.unwrap();
             let end = BLOCK_BYTES as u64;
-            assert_eq!(read_window(&file, &pool, end - 3, 3).await.unwrap()[..], [7; 3]);
-            assert!(read_window(&file, &pool, end, 0).await.unwrap().is_empty(), "an empty content");
-            assert!(read_window(&file, &pool, end, 1).await.is_err());
+            let seed = Nonce([0; 16]).seed(SegmentId(1));
+            let file = SegmentFile { seed, file, end };
+            assert_eq!(file.read_window(&pool, end - 3, 3).await.unwrap()[..], [7; 3]);
+            assert!(file.read_window(&pool, end, 0).await.unwrap().is_empty(), "an empty content");
+            assert!(file.read_window(&pool, end, 1).await.is_err());
         };
         Sim::new(1, 1).run(|| work).done();
     }

@@ -1,7 +1,8 @@
 //! Segments as readers see them: which there are, what their checksums start from, and their open files.
 //!
-//! Always: a segment that is still written to is read past the page cache (a buffered read would leave
-//! stale zeros there); a sealed one may be read through it.
+//! Always: no block of a segment comes into the page cache before the batch in it was written, for stale zeros could
+//! stay there: a segment is read without reading ahead, and no further than it was written. Where a page is larger than
+//! a block, one that is still written to is read past the page cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
@@ -86,7 +87,7 @@ impl Segment {
         self.sealed.load(Ordering::Acquire)
     }
 
-    /// Bytes up to its end.
+    /// Bytes up to its end, a whole number of blocks.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.written().end
@@ -146,7 +147,7 @@ impl Segment {
 /// All segments of a store.
 pub struct Segments {
     disk: Disk,
-    direct: bool,
+    open_past_cache: bool,
     open_max: usize,
     known: RwLock<BTreeMap<SegmentId, Arc<Segment>>>,
     retired: Mutex<BTreeSet<SegmentId>>,
@@ -163,13 +164,13 @@ struct OpenFiles {
 }
 
 impl Segments {
-    /// No segments yet. `direct` says whether direct I/O works on this disk, `open_max` how many files are held open
-    /// for readers.
+    /// No segments yet. `open_past_cache` says whether those that are still written to must be read past the page cache,
+    /// `open_max` how many files are held open for readers.
     #[must_use]
-    pub fn new(disk: Disk, direct: bool, open_max: usize) -> Segments {
+    pub fn new(disk: Disk, open_past_cache: bool, open_max: usize) -> Segments {
         Segments {
             disk,
-            direct,
+            open_past_cache,
             open_max,
             known: RwLock::default(),
             retired: Mutex::default(),
@@ -302,12 +303,12 @@ impl Segments {
     /// # Errors
     /// What opening it gave.
     pub async fn file(&self, segment: &Segment) -> io::Result<File> {
-        let direct = self.direct && !segment.is_sealed();
+        let direct = self.open_past_cache && !segment.is_sealed();
         let key = (segment.id, direct);
         if let Some(file) = self.lock_open().files.get(&key) {
             return Ok(file.clone());
         }
-        let how = Open { direct, ..Open::default() };
+        let how = Open { direct, random: true, ..Open::default() };
         let file = self.disk.open(&path(segment.id), how).await?;
         let mut open = self.lock_open();
         if open.files.insert(key, file.clone()).is_none() {

@@ -31,7 +31,7 @@ impl Drop for Dir {
     }
 }
 
-const NEW: Open = Open { write: true, create_new: true, direct: false, dsync: false };
+const NEW: Open = Open { write: true, create_new: true, direct: false, dsync: false, random: false };
 
 fn pattern(n: usize) -> u8 {
     u8::try_from(n % 251).unwrap()
@@ -102,6 +102,34 @@ fn an_unaligned_direct_write_is_refused_and_gives_its_buffer_back() {
         let (result, buf) = file.write_all_at(filled(ALIGN, 1), 0..100, 0).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(buf.len(), ALIGN);
+    });
+}
+
+#[test]
+fn what_is_written_past_the_page_cache_is_what_a_random_reader_sees() {
+    on_one_core(|| async {
+        let dir = Dir::new();
+        let disk = Disk::uring(dir.0.clone());
+        let direct = disk.direct_alignment().await.unwrap().is_some();
+        let zeros = disk.open("f", NEW).await.unwrap();
+        zeros.write_all_at(filled(64 * ALIGN, 0), 0..64 * ALIGN, 0).await.0.unwrap();
+        zeros.sync_data().await.unwrap();
+        let writer = disk.open("f", Open { create_new: false, direct, ..NEW }).await.unwrap();
+        let reader = disk.open("f", Open { random: true, ..Open::default() }).await.unwrap();
+        for block in 0..64 {
+            let (value, at) = (u8::try_from(block).unwrap() + 1, block * ALIGN);
+            let mut buf = Pool::new(0).take(ALIGN);
+            buf.set_len(ALIGN);
+            buf.as_mut_slice().fill(value);
+            writer.write_all_at(buf, 0..ALIGN, at as u64).await.0.unwrap();
+            // Twice: from the disk, and from the page cache.
+            for _ in 0..2 {
+                let (result, buf) = reader.read_exact_at(Pool::new(0).take(at + ALIGN), at + ALIGN, 0).await;
+                result.unwrap();
+                let last = buf.as_slice().chunks(ALIGN).map(|block| block[ALIGN - 1]);
+                assert!(last.eq(1..=value), "after block {block}");
+            }
+        }
     });
 }
 

@@ -11,9 +11,9 @@ use crate::runtime::buffer::{Buffer, Pool};
 use crate::runtime::core::CoreId;
 use crate::runtime::disk::Open;
 
-const NEW: Open = Open { write: true, create_new: true, direct: false, dsync: false };
-const DIRECT: Open = Open { write: true, create_new: false, direct: true, dsync: false };
-const DSYNC: Open = Open { write: true, create_new: false, direct: true, dsync: true };
+const NEW: Open = Open { write: true, create_new: true, direct: false, dsync: false, random: false };
+const DIRECT: Open = Open { write: true, create_new: false, direct: true, dsync: false, random: false };
+const DSYNC: Open = Open { write: true, create_new: false, direct: true, dsync: true, random: false };
 const CUTS: u64 = 300;
 
 fn buffer(bytes: &[u8]) -> Buffer {
