@@ -17,4 +17,6 @@ pub mod store;
 pub mod ingest;
 pub mod server;
 
+pub mod client;
+
 pub mod ops;

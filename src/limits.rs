@@ -363,3 +363,43 @@ pub const TOP_INTERVAL_MS_MAX: u64 = 3_600_000;
 pub const ADDRESS_WAIT_MS: u64 = 2_000;
 /// The page and all its parts together: they are in the program, and a browser gets them before it shows anything.
 pub const PAGE_BYTES_MAX: usize = 150 * 1_000;
+/// How long `rhinobox put` and its like wait for a connection ...
+pub const CLIENT_CONNECT_MS: u64 = 10_000;
+/// ... and for the next byte either way: longer than a disk stalls, and than a batch waits for its turn.
+pub const CLIENT_STALL_MS: u64 = 120_000;
+/// A token: several times what any issuer makes.
+pub const CLIENT_TOKEN_BYTES_MAX: usize = 4 * KIB;
+/// The body of an error.
+pub const CLIENT_ERROR_BYTES_MAX: u64 = 64 * KIB as u64;
+/// Any other answer that is read whole: that of an upload of ten thousand files with the longest comments.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 128 * MIB as u64;
+/// The first pause before trying again; each is twice the last ...
+pub const CLIENT_PAUSE_MS_MIN: u64 = 100;
+/// ... up to this.
+pub const CLIENT_PAUSE_MS_MAX: u64 = 5_000;
+/// Tries at a server that never answered.
+pub const CLIENT_FIRST_TRIES: u32 = 4;
+/// How long a request that does not succeed is tried again, unless told otherwise.
+pub const CLIENT_PATIENCE_S: u64 = 60;
+/// Requests at once, unless told otherwise: two for each core of a small machine, so that reading goes on while another
+/// waits for its flush ...
+pub const CLIENT_JOBS: usize = 4;
+/// ... and at most.
+pub const CLIENT_JOBS_MAX: usize = 64;
+/// A file up to this is read into memory and sent with others.
+pub const CLIENT_SMALL_BYTES_MAX: usize = MIB;
+/// Files that one question and one form are about ...
+pub const CLIENT_LOT_FILES: usize = 1_024;
+/// ... and their bytes: what a connection moves in some milliseconds, and far below what a daemon takes.
+pub const CLIENT_LOT_BYTES: usize = 8 * MIB;
+/// Files taken from the folders that are walked at a time.
+pub const CLIENT_TAKE_FILES: usize = 128;
+/// Files of a page that `rhinobox ls` asks for.
+pub const CLIENT_PAGE_FILES: u64 = 500;
+/// Read of a big file at a time.
+pub const CLIENT_READ_BYTES: usize = 256 * KIB;
+/// How often a download that breaks off goes on from where it was without a byte in between.
+pub const CLIENT_RESUMES_MAX: u32 = 8;
+
+const _: () = assert!(CLIENT_LOT_FILES <= PARTS_MAX && CLIENT_LOT_FILES <= DEDUP_HASHES_MAX);
+const _: () = assert!(CLIENT_LOT_FILES * 2 * (FILE_NAME_BYTES_MAX + 512) <= NAMES_BODY_BYTES_MAX);

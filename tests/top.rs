@@ -134,16 +134,15 @@ fn what_is_no_rhinobox_is_not_shown_as_one() {
     for (answer, why) in [
         (page("200 OK", "<html>\x1b[2J rhinobox_cores 1 </html>\n"), "is no rhinobox"),
         (page("200 OK", "up 1\n"), "is no rhinobox"),
-        (page("404 Not Found\x1b[2J", "\x1b[2J"), "is no rhinobox: status 404 for /metrics"),
+        (page("404 Not Found", "\x1b[2J"), "is no rhinobox: status 404 for GET /metrics"),
+        (page("404 Not Found\x1b[2J", "\x1b[2J"), "is no rhinobox: it is no HTTP"),
         (page("421 Misdirected Request", ""), "does not answer to the name in"),
-        (b"SSH-2.0-\x1b[2J\r\n\r\n".to_vec(), "no rhinobox answers at"),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
-            "its page has no length",
-        ),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n".to_vec(), "its page is too long"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\xff\xff\xff\xff".to_vec(), "it is no text"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nup 1".to_vec(), "nothing answers at"),
+        (b"SSH-2.0-\x1b[2J\r\n\r\n".to_vec(), "is no rhinobox: it is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(), "is no rhinobox"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\x1b[2J\r\n".to_vec(), "http://"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n".to_vec(), "its answer is longer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\xff\xff\xff\xff".to_vec(), "are no text"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nup 1".to_vec(), "the connection to http://"),
         (endless, "its head does not end"),
     ] {
         let ran = top(&["--once", "--interval", "0.1", &url(answering(answer))]);

@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::top::{Target, parse_interval};
+use super::top::parse_interval;
+use crate::client::Server;
+
+mod client;
+
+pub use client::{Asks, Get, List, Put, Remove, Search, Stat, Stats};
 
 /// The command line.
 #[derive(Parser, Clone, Debug)]
@@ -35,6 +40,9 @@ Examples:
   rhinobox --addr :8090 --allow-anonymous      serve everybody who can reach this machine
   rhinobox verify /srv/media                   read everything back and check it
   rhinobox export /srv/media /mnt/copy         write everything stored as plain files
+  rhinobox put ~/photos --category holiday     send a folder to the daemon on this machine
+  rhinobox get storage/images/jpg/9f86d081884c_beach.jpg
+                                               fetch a file, whole and verified
   rhinobox top http://127.0.0.1:8090           watch a daemon at work
 
   curl -F file=@beach.jpg -F category=holiday http://127.0.0.1:8090/ingest/media
@@ -93,14 +101,46 @@ pub enum Command {
     #[command(after_help = TOP_STATUS)]
     Top {
         /// Where the daemon is
-        #[arg(default_value = "http://127.0.0.1:8090", value_parser = Target::parse)]
-        url: Target,
+        #[arg(default_value = "http://127.0.0.1:8090", value_parser = Server::parse)]
+        url: Server,
+        /// A file that holds the token to ask with [default: the one in RHINOBOX_TOKEN, if any]
+        #[arg(long, value_name = "FILE", env = "RHINOBOX_TOKEN_FILE")]
+        token_file: Option<PathBuf>,
         /// Print one view, plain, after one interval, and end: also where standard output is no terminal
         #[arg(long)]
         once: bool,
         /// Time from one look to the next, 0.1 to 3600
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_interval)]
         interval: Duration,
+    },
+    /// Send files and folders to a daemon, each content once
+    ///
+    /// Asks first which contents are stored already: those are only named. A run that was cut short is simply run again.
+    #[command(after_help = client::PUT_HELP)]
+    Put(Box<Put>),
+    /// Fetch a content, whole and verified, to a file or standard output
+    #[command(after_help = client::GET_HELP)]
+    Get(Get),
+    /// List what is stored, newest first
+    #[command(after_help = client::STATUS)]
+    Ls(List),
+    /// List what has these words in its name, category or comment
+    #[command(after_help = client::STATUS)]
+    Search(Search),
+    /// Show a content and all its names
+    #[command(after_help = client::FIND_STATUS)]
+    Stat(Stat),
+    /// Delete names by path, or contents with all their names by hash
+    #[command(after_help = client::FIND_STATUS)]
+    Rm(Remove),
+    /// Show the totals of a daemon
+    #[command(after_help = client::STATUS)]
+    Stats(Stats),
+    /// Print a script for the shell that completes commands and flags
+    #[command(after_help = client::COMPLETIONS_HELP)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
     },
 }
 
@@ -256,13 +296,13 @@ mod tests {
 
     #[test]
     fn top_takes_a_place_and_a_pace() {
-        let Some(Command::Top { url, once, interval }) = parse("rhinobox top").unwrap().command else {
+        let Some(Command::Top { url, once, interval, .. }) = parse("rhinobox top").unwrap().command else {
             panic!("top was asked for");
         };
         assert_eq!((url.to_string().as_str(), once), ("http://127.0.0.1:8090", false));
         assert_eq!(interval, Duration::from_secs(1));
         let typed = parse("rhinobox top --once --interval 0.25 http://[::1]:81/").unwrap().command;
-        let Some(Command::Top { url, once, interval }) = typed else { panic!("top was asked for") };
+        let Some(Command::Top { url, once, interval, .. }) = typed else { panic!("top was asked for") };
         assert_eq!((url.to_string().as_str(), once), ("http://[::1]:81", true));
         assert_eq!(interval, Duration::from_millis(250));
         for line in ["--interval 0", "--interval 1e9", "--interval x", "--interval nan", "https://a", "a b"] {

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+mod asks;
 pub mod cli;
 pub mod config;
 pub mod export;
@@ -22,6 +23,10 @@ pub type Failure = Box<dyn std::error::Error>;
 
 /// Exit status of a command that did its work and found damage.
 const DAMAGED: u8 = 3;
+/// Exit status of a command that did a part of its work, and said what it did not do.
+const PARTLY: u8 = 3;
+/// Exit status of a command whose object is not there.
+const NOT_FOUND: u8 = 4;
 
 /// Does what the command line says. A failure is one sentence on standard error and exit status 1; a command
 /// line that is none has status 2 and does not come here.
@@ -33,7 +38,17 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Verify { dir }) => verify::run(&dir),
         Some(Command::Inspect { dir, segment, limit }) => inspect::run(&dir, segment.as_deref(), limit),
         Some(Command::Export { dir, to }) => export::run(&dir, &to),
-        Some(Command::Top { url, once, interval }) => top::run(&url, once, interval),
+        Some(Command::Top { url, token_file, once, interval }) => {
+            asks::brief(url, token_file.as_deref()).and_then(|client| top::run(&client, once, interval))
+        }
+        Some(Command::Put(put)) => asks::put(*put),
+        Some(Command::Get(get)) => asks::get(get),
+        Some(Command::Ls(list)) => asks::list(list, String::new()),
+        Some(Command::Search(search)) => asks::list(search.list, search.words.join(" ")),
+        Some(Command::Stat(stat)) => asks::stat(&stat),
+        Some(Command::Rm(remove)) => asks::remove(&remove),
+        Some(Command::Stats(stats)) => asks::stats(&stats),
+        Some(Command::Completions { shell }) => Ok(asks::completions(shell)),
     };
     match done {
         Ok(status) => status,

@@ -7,18 +7,16 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::limits::{TOP_INTERVAL_MS_MAX, TOP_INTERVAL_MS_MIN};
+use crate::client::{Client, ClientError, Server};
+use crate::limits::{METRICS_BYTES_MAX, TOP_INTERVAL_MS_MAX, TOP_INTERVAL_MS_MIN};
 use crate::ops::Failure;
 use crate::ops::offline::is_closed_pipe;
 use crate::runtime::{clock, signal, terminal};
 
-mod client;
 mod rates;
 mod sample;
 mod view;
 
-pub use client::Target;
-use client::Unanswered;
 use rates::Rates;
 use sample::Sample;
 
@@ -38,9 +36,9 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// In a sentence, that there is no daemon, or that it is something else. A live view only ends for the second.
-pub fn run(target: &Target, once: bool, interval: Duration) -> Result<ExitCode, Failure> {
+pub fn run(client: &Client, once: bool, interval: Duration) -> Result<ExitCode, Failure> {
     let shown =
-        if once || !io::stdout().is_terminal() { snapshot(target, interval) } else { live(target, interval) };
+        if once || !io::stdout().is_terminal() { snapshot(client, interval) } else { live(client, interval) };
     match shown {
         Err(error) if !is_closed_pipe(&*error) => Err(error),
         _ => Ok(ExitCode::SUCCESS),
@@ -48,24 +46,24 @@ pub fn run(target: &Target, once: bool, interval: Duration) -> Result<ExitCode, 
 }
 
 /// One view, as plain lines.
-fn snapshot(target: &Target, interval: Duration) -> Result<(), Failure> {
-    let before = look(target)?;
+fn snapshot(client: &Client, interval: Duration) -> Result<(), Failure> {
+    let before = look(client)?;
     std::thread::sleep(interval);
-    let after = look(target)?;
+    let after = look(client)?;
     let mut out = io::stdout().lock();
-    for line in view::lines(target, &Rates::between(&before, &after)) {
+    for line in view::lines(client.server(), &Rates::between(&before, &after)) {
         writeln!(out, "{line}")?;
     }
     Ok(out.flush()?)
 }
 
 /// A view for every interval, in place of the last one.
-fn live(target: &Target, interval: Duration) -> Result<(), Failure> {
+fn live(client: &Client, interval: Duration) -> Result<(), Failure> {
     // What is no daemon is said before the screen changes.
-    let (mut before, first) = match look(target) {
+    let (mut before, first) = match look(client) {
         Ok(sample) => (Some(sample), "the first interval is being measured ...".to_owned()),
-        Err(error @ Unanswered::Away(_)) => (None, format!("{error}; trying again ...")),
-        Err(error @ Unanswered::Stranger(_)) => return Err(error.into()),
+        Err(error) if error.is_passing() => (None, format!("{error}; trying again ...")),
+        Err(error) => return Err(error.into()),
     };
     signal::block();
     let screen = Screen::enter()?;
@@ -75,27 +73,32 @@ fn live(target: &Target, interval: Duration) -> Result<(), Failure> {
         let _gone = out.write_all(Screen::LEAVE).and_then(|()| out.flush());
         std::process::exit(0);
     })?;
-    screen.draw(&[format!("rhinobox {target}"), first])?;
+    screen.draw(&[format!("rhinobox {}", client.server()), first])?;
     loop {
         std::thread::sleep(interval);
-        let lines = match look(target) {
+        let lines = match look(client) {
             Ok(after) => {
                 let before = before.replace(after.clone());
-                view::lines(target, &Rates::between(before.as_ref().unwrap_or(&after), &after))
+                view::lines(client.server(), &Rates::between(before.as_ref().unwrap_or(&after), &after))
             }
             Err(error) => {
                 before = None;
-                vec![format!("rhinobox {target}"), format!("{error}; trying again ...")]
+                vec![format!("rhinobox {}", client.server()), format!("{error}; trying again ...")]
             }
         };
         screen.draw(&lines)?;
     }
 }
 
-fn look(target: &Target) -> Result<Sample, Unanswered> {
-    let page = client::metrics(target)?;
-    let sample = Sample::parse(&page, clock::now_ns());
-    sample.ok_or_else(|| Unanswered::Stranger(format!("what answers at {target} is no rhinobox")))
+fn look(client: &Client) -> Result<Sample, ClientError> {
+    let page = client.metrics(METRICS_BYTES_MAX as u64)?;
+    Sample::parse(&page, clock::now_ns()).ok_or_else(|| stranger(client.server()))
+}
+
+fn stranger(server: &Server) -> ClientError {
+    ClientError::Stranger(format!(
+        "what answers at {server} is no rhinobox: its page has none of the metrics"
+    ))
 }
 
 /// The terminal's other screen. Dropping this brings back the first.

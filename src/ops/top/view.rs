@@ -2,16 +2,16 @@
 //!
 //! Always: plain ASCII, made of words that stand here and of numbers.
 
-use super::client::Target;
 use super::rates::{Quantile, Rates, ratio};
 use super::sample::stage_names;
+use crate::client::Server;
 
 /// All there is to be shown, at most 79 columns wide but for a long name of the daemon.
-pub(super) fn lines(target: &Target, rates: &Rates) -> Vec<String> {
+pub(super) fn lines(server: &Server, rates: &Rates) -> Vec<String> {
     let (delta, now, since_start) = (&rates.delta, &rates.now, &rates.now.counters);
     let done = delta.stored_files + delta.duplicate_files;
     let mut lines = vec![
-        format!("rhinobox {target}  {}  interval {:.1} s", now.wall.rfc3339(), rates.seconds),
+        format!("rhinobox {server}  {}  interval {:.1} s", now.wall.rfc3339(), rates.seconds),
         format!(
             "files    {:>10}/s   new {}/s, duplicate {}/s, failed {}/s",
             count(rates.rate(done)),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_view_is_narrow_and_plain_however_large_the_numbers() {
-        let target = Target::parse("http://127.0.0.1:8090").unwrap();
+        let server = Server::parse("http://127.0.0.1:8090").unwrap();
         let core = CoreSample { user_s: 1e9, queued: 99_999.0, ..CoreSample::default() };
         let before = Sample { cores: vec![CoreSample::default(); 2], ..Sample::default() };
         let after = Sample {
@@ -167,7 +167,7 @@ mod tests {
             cores: vec![core; 2],
             ..Sample::default()
         };
-        let lines = lines(&target, &Rates::between(&before, &after));
+        let lines = lines(&server, &Rates::between(&before, &after));
         assert!(lines.iter().any(|line| line.starts_with("files       987,654/s")), "{lines:#?}");
         assert!(lines.iter().any(|line| line == "store    is being recovered"), "{lines:#?}");
         for line in &lines {
