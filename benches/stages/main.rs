@@ -8,6 +8,7 @@ mod commit;
 mod hash;
 mod index;
 mod parse;
+mod record;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -71,6 +72,7 @@ fn run(cli: &Cli) -> Result<()> {
     rows.extend(index::measure(effort, full)?);
     let (laid, commits) = commit::measure(effort, &dir.fresh("store")?)?;
     rows.extend(laid);
+    rows.push(record::measure(effort)?);
     print(&rows);
     commit::print(&commits, &head);
     index::draw(&rows)?;
