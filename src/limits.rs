@@ -255,6 +255,12 @@ pub const HELPER_QUEUE_MAX: usize = 256;
 pub const DISK_IO_BYTES_MAX: usize = 1_024 * MIB;
 /// Buffers that an offline command keeps for its next reads.
 pub const OFFLINE_BUFFER_BYTES: usize = 4 * MIB;
+/// Files that `import` has in work at once: they share flushes ...
+pub const IMPORT_AT_ONCE: usize = 32;
+/// ... and this memory, besides a read and the smallest writes of a blob for each.
+pub const IMPORT_BUFFER_BYTES: usize = 16 * MIB;
+/// Files that the predecessor's index does not name, which `import` lists one by one.
+pub const IMPORT_STRAYS_LISTED_MAX: u64 = 1_000;
 /// Findings that `verify` lists one by one; of more it only says how many.
 pub const FINDINGS_MAX: usize = 10_000;
 /// How long a start waits for the lock of the data directory: a ring may hold a dead process's lock for a moment.

@@ -96,7 +96,7 @@ impl Files {
     fn stored(&self, content: &[u8], digest: Digest) -> Stored {
         let name: Arc<str> = format!("image-{}.jpg", self.0.get()).into();
         let file_type = classify(content, None, &name);
-        let declared = Declared { name, mime: None, digest: None };
+        let declared = Declared { name, mime: None, digest: None, time: None };
         Stored { declared, digest, len: content.len() as u64, file_type, duplicate: false }
     }
 

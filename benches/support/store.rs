@@ -121,7 +121,7 @@ pub(crate) async fn upload(ingest: &Ingest, form: &Form) -> Result<()> {
                 if let Some(filename) = head.filename {
                     let mime = head.content_type.as_deref().and_then(|mime| std::str::from_utf8(mime).ok());
                     let mime = mime.map(str::to_owned);
-                    let declared = Declared { name: filename.text().clone(), mime, digest: None };
+                    let declared = Declared { name: filename.text().clone(), mime, digest: None, time: None };
                     upload.begin(declared, None).await?;
                 }
             }

@@ -66,6 +66,32 @@ impl Wall {
         Some(Wall(seconds.saturating_mul(1_000_000_000)))
     }
 
+    /// Reads RFC 3339: `2025-11-15T10:30:00Z`, `2025-11-15T10:30:00.123456789+05:30`. None for what nanoseconds since 1970
+    /// cannot say.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Wall> {
+        if !text.is_ascii() || text.len() < 20 {
+            return None;
+        }
+        let number = |range: std::ops::Range<usize>| -> Option<i64> {
+            let digits = text.get(range)?;
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+        };
+        let is = |at: usize, these: &[u8]| these.contains(&text.as_bytes()[at]);
+        if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+            return None;
+        }
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        let days = days_of_month(year, month)?;
+        if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let (nanoseconds, zone) = fraction(&text[19..])?;
+        let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+        (seconds - zone_seconds(zone)?).checked_mul(1_000_000_000)?.checked_add(nanoseconds).map(Wall)
+    }
+
     fn civil(self) -> Civil {
         // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
         let seconds = self.seconds();
@@ -99,6 +125,47 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// None for what is no month.
+fn days_of_month(year: i64, month: i64) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => Some(if is_leap { 29 } else { 28 }),
+        4 | 6 | 9 | 11 => Some(30),
+        1..=12 => Some(31),
+        _ => None,
+    }
+}
+
+/// The nanoseconds behind a dot, if there is one, and what follows them. Digits beyond nine say nothing here.
+fn fraction(text: &str) -> Option<(i64, &str)> {
+    let Some(rest) = text.strip_prefix('.') else { return Some((0, text)) };
+    let count = rest.bytes().take_while(u8::is_ascii_digit).count();
+    if count == 0 {
+        return None;
+    }
+    let nanoseconds = rest.bytes().take(count).chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = nanoseconds.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    Some((nanoseconds, &rest[count..]))
+}
+
+/// Seconds that a zone is ahead of UTC: `Z`, `+05:30`.
+fn zone_seconds(zone: &str) -> Option<i64> {
+    if matches!(zone, "Z" | "z") {
+        return Some(0);
+    }
+    let (sign, rest) = match zone.as_bytes().first()? {
+        b'+' => (1, &zone[1..]),
+        b'-' => (-1, &zone[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let two = |digits: &str, most: i64| -> Option<i64> {
+        let is_number = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| digits.parse().ok()).flatten().filter(|number| *number <= most)
+    };
+    Some(sign * (two(hours, 23)? * 3600 + two(minutes, 59)? * 60))
+}
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -125,6 +192,42 @@ impl fmt::Display for HttpDate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rfc_3339_is_read_with_its_zone_and_nanoseconds() {
+        for (text, seconds, nanoseconds) in [
+            ("1970-01-01T00:00:00Z", 0, 0),
+            ("2025-11-15T10:30:00Z", 1_763_202_600, 0),
+            ("2025-11-15T10:30:00.5z", 1_763_202_600, 500_000_000),
+            ("2025-11-15 16:00:00.1234567899+05:30", 1_763_202_600, 123_456_789),
+            ("2025-11-15t02:30:00-08:00", 1_763_202_600, 0),
+            ("2024-02-29T23:59:60Z", 1_709_251_200, 0),
+            ("1969-12-31T23:59:59.999999999Z", -1, 999_999_999),
+        ] {
+            let expected = Wall(seconds * 1_000_000_000 + nanoseconds);
+            assert_eq!(Wall::from_rfc3339(text), Some(expected), "{text}");
+            assert_eq!(Wall::from_rfc3339(&expected.rfc3339().to_string()).map(Wall::seconds), Some(seconds));
+        }
+        for text in [
+            "",
+            "2025-11-15",
+            "2025-11-15T10:30:00",
+            "2025-11-15T10:30:00.Z",
+            "2025-11-15T10:30:00+0530",
+            "2025-11-15T10:30:00+24:00",
+            "2025-02-29T00:00:00Z",
+            "2025-13-01T00:00:00Z",
+            "2025-00-01T00:00:00Z",
+            "2025-11-15T24:00:00Z",
+            "2025-11-15T10:30:00Zx",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "+025-11-15T10:30:00Z",
+            "2025-11-15T10:30:0\u{e9}Z",
+        ] {
+            assert_eq!(Wall::from_rfc3339(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn shows_the_example_of_rfc_9110() {

@@ -247,6 +247,9 @@ impl Answer {
 
     /// The body, of at most so many bytes.
     pub(super) fn bytes(self, most: u64) -> Result<Vec<u8>, ureq::Error> {
+        if self.response.body().content_length().is_some_and(|length| length > most) {
+            return Err(ureq::Error::BodyExceedsLimit(most));
+        }
         self.response.into_body().into_with_config().limit(most).read_to_vec()
     }
 

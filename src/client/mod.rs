@@ -24,6 +24,12 @@ pub use http::{Client, Token};
 pub use server::Server;
 pub use what::What;
 
+/// A text in which nothing moves a terminal.
+#[must_use]
+pub fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    show::text(text)
+}
+
 /// How far a command came. What was not done at all is a [`ClientError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {

@@ -122,6 +122,7 @@ impl Namings {
         terms: &Terms,
         time: Wall,
     ) -> Option<Result<Named, FileError>> {
+        let time = stored.declared.time.unwrap_or(time);
         let path = (&mut self.scratch, ingest.path_digits);
         let (mut named, attributes) = match prepare(path, stored, terms, time) {
             Ok(prepared) => prepared,

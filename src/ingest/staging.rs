@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::digest::Digest;
+use crate::base::time::Wall;
 use crate::limits::STAGED_PIECES_MAX;
 use crate::runtime::buffer::{Buffer, Pool, capacity_for};
 use crate::store::commit::Payload;
@@ -18,6 +19,8 @@ pub struct Declared {
     pub mime: Option<String>,
     /// What it must hash to.
     pub digest: Option<Digest>,
+    /// When it was uploaded, if that was not now. No request can say so: only what is taken over from elsewhere has it.
+    pub time: Option<Wall>,
 }
 
 /// A whole file in memory.

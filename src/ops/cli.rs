@@ -55,6 +55,9 @@ Exit status: 0 all is well, 1 it could not be verified, 2 bad usage, 3 damage wa
 const EXPORT_STATUS: &str = "\
 Exit status: 0 everything was written, 1 it could not be, 2 bad usage, 3 damage was found and the rest written.";
 
+const IMPORT_STATUS: &str = "\
+Exit status: 0 everything is there, 1 it could not be imported, 2 bad usage, 3 some files are missing or were altered, and
+were named; the rest is there.";
 const TOP_STATUS: &str = "\
 Exit status: 0 it was shown, 1 there is no daemon, or something else, 2 bad usage.";
 
@@ -94,6 +97,22 @@ pub enum Command {
         dir: PathBuf,
         /// The folder to write to; it must not exist, or be empty
         to: PathBuf,
+    },
+    /// Bring in what the Go predecessor of rhinobox stored, with names, categories, comments and times
+    ///
+    /// Reads its index (metadata/files.json) and the files that it names, checks each against its hash, and writes to a data
+    /// folder whose daemon is stopped. Changes nothing in the predecessor's folder. A second run imports nothing.
+    #[command(after_help = IMPORT_STATUS)]
+    Import {
+        /// The predecessor's data folder (its RHINOBOX_DATA_DIR)
+        #[arg(value_name = "GO_DATA_DIR")]
+        from: PathBuf,
+        /// The data folder to write to; it is made if need be [default: ./data]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<OsString>,
+        /// Settings file [default: rhinobox.toml in the data folder, if there]
+        #[arg(long, value_name = "FILE")]
+        config: Option<OsString>,
     },
     /// Show live what a daemon is doing: rates, where its time goes, load of each core
     ///

@@ -1,5 +1,6 @@
 //! The program around the store: command line, settings, log, and what each command does.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ mod asks;
 pub mod cli;
 pub mod config;
 pub mod export;
+mod import;
 pub mod inspect;
 pub mod log;
 mod offline;
@@ -38,6 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Verify { dir }) => verify::run(&dir),
         Some(Command::Inspect { dir, segment, limit }) => inspect::run(&dir, segment.as_deref(), limit),
         Some(Command::Export { dir, to }) => export::run(&dir, &to),
+        Some(Command::Import { from, data_dir, config }) => import(&from, data_dir, config),
         Some(Command::Top { url, token_file, once, interval }) => {
             asks::brief(url, token_file.as_deref()).and_then(|client| top::run(&client, once, interval))
         }
@@ -64,6 +67,13 @@ fn serve(flags: &Flags) -> Result<(), Failure> {
     let settings = settings(flags)?;
     log::init(&settings);
     serve::run(settings)
+}
+
+/// Imports with the settings that a daemon of this data folder has.
+fn import(from: &Path, data_dir: Option<OsString>, config: Option<OsString>) -> Result<ExitCode, Failure> {
+    let settings = settings(&Flags { data_dir, config, ..Flags::default() })?;
+    log::init(&settings);
+    import::run(from, &settings)
 }
 
 /// Settles the settings from flags, this process's environment and the settings file.

@@ -123,10 +123,10 @@ async fn stored(ingest: &Ingest, digest: &Digest, name: &Arc<str>) -> Result<Sto
     if content.damaged {
         return Err(FileError::NotStored);
     }
-    let (file_type, len) = look_at(ingest, &content, base).await.map_err(|error| {
+    let (file_type, len) = look_at(ingest, &content, None, base).await.map_err(|error| {
         tracing::error!(%digest, %error, "a stored copy cannot be read");
         FileError::Unreadable
     })?;
-    let declared = Declared { name: name.clone(), mime: None, digest: None };
+    let declared = Declared { name: name.clone(), mime: None, digest: None, time: None };
     Ok(Stored { declared, digest: *digest, len, file_type, duplicate: true })
 }

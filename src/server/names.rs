@@ -123,8 +123,9 @@ pub async fn add(
     // What the index shows now stays where it is until this is answered.
     let _active = ingest.lane.enter();
     let content = stored(ingest, &digest)?;
-    let (file_type, size) = look_at(ingest, &content, &new.name).await.map_err(|error| unreadable(&error))?;
-    let declared = Declared { name: full_name(&new.folder, &new.name), mime: None, digest: None };
+    let (file_type, size) =
+        look_at(ingest, &content, None, &new.name).await.map_err(|error| unreadable(&error))?;
+    let declared = Declared { name: full_name(&new.folder, &new.name), mime: None, digest: None, time: None };
     let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
     let terms = Arc::new(TermsBody { category: new.category, comment: new.comment });
     let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;
@@ -174,13 +175,14 @@ pub(super) fn check_terms(category: &str, comment: &str) -> Result<(), HttpError
 }
 
 /// The type of a stored content under another name, and its size.
-pub(super) async fn look_at(
+pub async fn look_at(
     ingest: &Ingest,
     content: &Content,
+    mime: Option<&str>,
     name: &str,
 ) -> Result<(FileType, u64), ReadError> {
     let size = download::size_of(ingest, content).await?;
     let first = download::first_bytes(ingest, content).await?;
     let first = &first[..first.len().min(crate::limits::SNIFF_BYTES_MAX)];
-    Ok((classify(first, None, naming::base_name(name)), size))
+    Ok((classify(first, mime, naming::base_name(name)), size))
 }

@@ -58,7 +58,7 @@ pub async fn file(
 
     let mime = head.header("content-type").filter(|mime| mime.len() <= MIME_BYTES_MAX);
     let mime = mime.and_then(|mime| std::str::from_utf8(mime).ok()).map(str::to_owned);
-    let declared = Declared { name: name.into(), mime, digest: expected };
+    let declared = Declared { name: name.into(), mime, digest: expected, time: None };
     let mut upload = Upload::timed(ingest, Mode::AtEnd, conn.laps.clone());
     upload.begin(declared, body.declared()).await.map_err(|error| refusal(&error))?;
     upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);

@@ -210,7 +210,7 @@ impl Reading<'_> {
         self.names.push(name.clone());
         let mime = head.content_type.as_deref().filter(|mime| mime.len() <= MIME_BYTES_MAX);
         let mime = mime.and_then(|mime| std::str::from_utf8(mime).ok()).map(str::to_owned);
-        let declared = Declared { name, mime, digest: head.content_digest.or(head.repr_digest) };
+        let declared = Declared { name, mime, digest: head.content_digest.or(head.repr_digest), time: None };
         let upload = self.upload.get_or_insert_with(|| {
             let mode = match &self.lines {
                 Some(_) => Mode::AsStored(Arc::new(self.form.terms())),

@@ -101,7 +101,7 @@ pub async fn identify(disk: &Disk, pool: &Pool) -> Result<Option<Identity>, Open
     }
     if has("files.json") || has("storage") && has("metadata") || has("storage") && !has(segment::DIRECTORY) {
         let why = "the data directory belongs to the Go predecessor of rhinobox, whose format this is not: \
-                   give rhinobox an empty directory (--data-dir) and upload the files again";
+                   give rhinobox a directory of its own (--data-dir), and bring the files in with `rhinobox import`";
         return Err(OpenError::Refused(why.to_owned()));
     }
     let ours = |name: &str| {

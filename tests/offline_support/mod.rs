@@ -122,7 +122,7 @@ pub(crate) fn sent(name: &str, bytes: impl Into<Vec<u8>>) -> Sent {
 pub(crate) async fn upload(ingest: &Ingest, files: &[Sent], category: &str, comment: &str) -> Vec<Named> {
     let mut upload = Upload::new(ingest, Mode::AtEnd);
     for file in files {
-        let declared = Declared { name: file.name.as_str().into(), mime: None, digest: None };
+        let declared = Declared { name: file.name.as_str().into(), mime: None, digest: None, time: None };
         upload.begin(declared, Some(file.bytes.len() as u64)).await.unwrap();
         upload.data(Bytes::copy_from_slice(&file.bytes)).await.unwrap();
         upload.end(None).await.unwrap();

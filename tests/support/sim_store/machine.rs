@@ -225,7 +225,7 @@ pub(crate) async fn upload(ingest: &Ingest, request: &Request, ledger: &Shared) 
 }
 
 async fn push_file(upload: &mut Upload, file: &ToSend, rng: &mut Rng, varied: bool) -> Result<(), FileError> {
-    let declared = Declared { name: file.name.as_str().into(), mime: None, digest: None };
+    let declared = Declared { name: file.name.as_str().into(), mime: None, digest: None, time: None };
     let expected = (!rng.one_in(3)).then_some(file.content.len() as u64);
     upload.begin(declared, expected).await?;
     let mut rest = file.content.clone();
