@@ -13,6 +13,7 @@ pub mod http;
 
 pub mod runtime;
 pub mod store;
+pub mod tokens;
 
 pub mod ingest;
 pub mod server;

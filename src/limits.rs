@@ -409,3 +409,19 @@ pub const CLIENT_RESUMES_MAX: u32 = 8;
 
 const _: () = assert!(CLIENT_LOT_FILES <= PARTS_MAX && CLIENT_LOT_FILES <= DEDUP_HASHES_MAX);
 const _: () = assert!(CLIENT_LOT_FILES * 2 * (FILE_NAME_BYTES_MAX + 512) <= NAMES_BODY_BYTES_MAX);
+
+/// A token as a client shows it; ours have 73 bytes. Hashing one costs no more than that.
+pub const TOKEN_BYTES_MAX: usize = 96;
+/// User and password of Basic credentials.
+pub const BASIC_BYTES_MAX: usize = 256;
+/// The name of a token.
+pub const TOKEN_NAME_BYTES_MAX: usize = 64;
+/// Tokens of a daemon. Every one is looked at with each request: so many hashes fit a core's first cache.
+pub const TOKENS_MAX: usize = 512;
+/// The file that keeps them.
+pub const TOKEN_FILE_BYTES_MAX: u64 = MIB as u64;
+/// How often the daemon looks whether it has changed: a revoked token is refused within a second.
+pub const TOKENS_TICK_MS: u64 = 250;
+
+const _: () = assert!(TOKENS_MAX as u64 * 1_024 <= TOKEN_FILE_BYTES_MAX);
+const _: () = assert!(TOKEN_BYTES_MAX < BASIC_BYTES_MAX && TOKENS_TICK_MS < 1_000);

@@ -3,14 +3,13 @@
 //! Algorithms other than `sha-256` are skipped, whatever their values; a `sha-256` that cannot be read is an
 //! error, because its sender meant it to be checked.
 
+use super::base64::{self, ALPHABET};
 use super::chars::trim_ows;
 use super::error::HttpError;
 use crate::base::digest::Digest;
 
 /// Characters of 32 bytes in base64, padding included.
 pub const BASE64_BYTES: usize = 44;
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The SHA-256 named by a digest field, given the values of all its lines; of repeats the last (RFC 9651
 /// section 4.2.2).
@@ -69,34 +68,8 @@ fn byte_sequence(item: &[u8]) -> Option<Digest> {
 /// Reads 32 bytes of base64 (RFC 4648 section 4), with or without padding, canonical bits only.
 #[must_use]
 pub fn decode(text: &[u8]) -> Option<[u8; 32]> {
-    let text = text.strip_suffix(b"=").unwrap_or(text);
-    if text.len() != BASE64_BYTES - 1 {
-        return None;
-    }
     let mut bytes = [0; 32];
-    let (mut bits, mut count, mut at) = (0u32, 0, 0);
-    for &character in text {
-        bits = bits << 6 | u32::from(sextet(character)?);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            // The top of `bits` is what was taken already.
-            bytes[at] = u8::try_from(bits >> count & 0xff).ok()?;
-            at += 1;
-        }
-    }
-    (bits & ((1 << count) - 1) == 0).then_some(bytes)
-}
-
-fn sextet(character: u8) -> Option<u8> {
-    match character {
-        b'A'..=b'Z' => Some(character - b'A'),
-        b'a'..=b'z' => Some(character - b'a' + 26),
-        b'0'..=b'9' => Some(character - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
+    (base64::decode(text, &mut bytes)?.len() == 32).then_some(bytes)
 }
 
 /// 32 bytes as base64 with padding (RFC 4648 section 4).

@@ -119,8 +119,8 @@ pub enum Extra {
     RetryAfter(u32),
     /// `Content-Range: bytes */n`: the size that all ranges missed.
     UnsatisfiedRange(u64),
-    /// `WWW-Authenticate`: the challenge.
-    Authenticate(&'static str),
+    /// `WWW-Authenticate`: the challenges, a field each.
+    Authenticate(&'static [&'static str]),
 }
 
 /// Why a request is refused.

@@ -121,7 +121,9 @@ impl<'a> HeadWriter<'a> {
             Extra::UnsatisfiedRange(size) => {
                 self.field_with("Content-Range", |out| write_unsatisfied(out, *size))
             }
-            Extra::Authenticate(challenge) => self.field("WWW-Authenticate", challenge.as_bytes()),
+            Extra::Authenticate(challenges) => challenges
+                .iter()
+                .fold(self, |head, challenge| head.field("WWW-Authenticate", challenge.as_bytes())),
         }
     }
 

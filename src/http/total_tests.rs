@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::head::{BodyFraming, Head, Method};
-use super::{conditional, digest_field, framing, multipart, origin, range, route, target};
+use super::{authorization, conditional, digest_field, framing, multipart, origin, range, route, target};
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
 
@@ -52,6 +52,8 @@ const PIECES: &[&[u8]] = &[
     b"If-Match: *\r\n",
     b"Origin: http://h:1\r\n",
     b"If-Range: \"",
+    b"Authorization: Bearer ",
+    b"Authorization: Basic ",
     b"[::1]",
     b"bytes=",
     b"Content-Disposition: form-data; name=a",
@@ -84,6 +86,7 @@ fn read_head(text: &[u8]) {
     let _ = conditional::evaluate(&head, Some(&current));
     let _ = conditional::range(&head, &current);
     let _ = route::route(head.method, head.path());
+    let _ = authorization::token(&head);
     let _ = target::parameter(head.query(), "b");
     let _ = origin::Hosts::new(([127, 0, 0, 1], 1).into(), ["h"]).check(&head);
 }

@@ -11,8 +11,10 @@ use super::top::parse_interval;
 use crate::client::Server;
 
 mod client;
+mod token;
 
 pub use client::{Asks, Get, List, Put, Remove, Search, Stat, Stats};
+pub use token::{NewToken, TokenCommand};
 
 /// The command line.
 #[derive(Parser, Clone, Debug)]
@@ -37,7 +39,8 @@ const EXAMPLES: &str = "\
 Examples:
   rhinobox                                     serve ./data on http://127.0.0.1:8090
   rhinobox --data-dir /srv/media --cores 4     serve another folder with four cores
-  rhinobox --addr :8090 --allow-anonymous      serve everybody who can reach this machine
+  rhinobox token create web --scope upload     make a token, and let nobody in without one
+  rhinobox --addr :8090                        serve who can reach this machine and has a token
   rhinobox verify /srv/media                   read everything back and check it
   rhinobox export /srv/media /mnt/copy         write everything stored as plain files
   rhinobox put ~/photos --category holiday     send a folder to the daemon on this machine
@@ -114,6 +117,11 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<OsString>,
     },
+    /// Make, list and revoke the tokens without which nobody is let in
+    ///
+    /// A daemon that serves the folder need not be stopped: it sees a change within a second.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Show live what a daemon is doing: rates, where its time goes, load of each core
     ///
     /// Asks for its /metrics once an interval, and shows what happened since the last time. Ctrl-C ends it.

@@ -1,7 +1,7 @@
 //! Settings, checked: flags before environment before file before defaults, one name for each.
 //!
-//! Always true of [`Settings`]: every number is within its range, and the daemon is not open to other machines
-//! unless its owner said so. An error is one sentence that names the setting, where it came from, what it was
+//! Always true of [`Settings`]: every number is within its range. Whether the daemon would be open to other machines
+//! without its owner having said so is told by [`Settings::check_exposure`]. An error is one sentence that names the setting, where it came from, what it was
 //! and what it may be.
 
 use std::ffi::{OsStr, OsString};
@@ -177,7 +177,7 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
     let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let seconds =
         |name, default| from.number(name, &SECONDS).map(|n| Duration::from_secs(n.unwrap_or(default)));
-    let settings = Settings {
+    Ok(Settings {
         addr: from
             .text("addr", "an address and port such as 127.0.0.1:8090 or :8090", parse_addr)?
             .unwrap_or(LOCAL),
@@ -225,23 +225,22 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
                 _ => None,
             })?
             .unwrap_or(tracing::Level::INFO),
-    };
-    settings.check_exposure()?;
-    Ok(settings)
+    })
 }
 
 impl Settings {
-    /// A daemon that other machines can reach lets them read, write and delete; that must be meant.
+    /// A daemon that other machines can reach lets in who has a token, or everybody: the second must be meant.
     ///
     /// # Errors
-    /// If [`Settings::addr`] is not a loopback address and [`Settings::allow_anonymous`] is not set.
-    pub fn check_exposure(&self) -> Result<(), ConfigError> {
-        if self.addr.ip().to_canonical().is_loopback() || self.allow_anonymous {
+    /// If no token is needed, [`Settings::addr`] is not a loopback address and [`Settings::allow_anonymous`] is not set.
+    pub fn check_exposure(&self, needs_token: bool) -> Result<(), ConfigError> {
+        if needs_token || self.addr.ip().to_canonical().is_loopback() || self.allow_anonymous {
             return Ok(());
         }
         Err(ConfigError(format!(
             "listening on {} would let everybody who reaches this machine read, write and delete without a token: \
-             listen on 127.0.0.1, or mean it with --allow-anonymous (RHINOBOX_ALLOW_ANONYMOUS=1)",
+             make one with `rhinobox token create`, or listen on 127.0.0.1, or mean it with --allow-anonymous \
+             (RHINOBOX_ALLOW_ANONYMOUS=1)",
             self.addr
         )))
     }

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod log;
 mod offline;
 pub mod serve;
+pub mod token;
 pub mod top;
 pub mod verify;
 
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Rm(remove)) => asks::remove(&remove),
         Some(Command::Stats(stats)) => asks::stats(&stats),
         Some(Command::Completions { shell }) => Ok(asks::completions(shell)),
+        Some(Command::Token(command)) => token::run(command),
     };
     match done {
         Ok(status) => status,

@@ -19,6 +19,8 @@ use crate::runtime::topology::{self, Cpu};
 use crate::runtime::{fatal, process, signal};
 use crate::server::{Core, Message, ServerSettings, Shared, accept};
 use crate::store::{CheckpointPace, Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
+use crate::tokens::gate::{self, Watched};
+use crate::tokens::{Access, Gate, file};
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -28,6 +30,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     signal::block();
     signal::ignore_file_size_signal();
     let data_dir = &settings.data_dir;
+    let (watched, access) = read_tokens(&settings)?;
     std::fs::create_dir_all(data_dir)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", data_dir.display()))?;
     let lock = process::lock_file(&data_dir.join(dir::LOCK_FILE))
@@ -40,9 +43,11 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     say_machine(&cpus, descriptors);
 
     let hosts = Hosts::new(address, settings.hosts.iter().map(String::as_str));
-    let shared = Shared::new(server_settings(&settings), hosts, cpus.len());
+    let gate = Arc::new(Gate::new(access));
+    let shared = Shared::new(server_settings(&settings), hosts, gate, cpus.len());
     let stopper = listener.stopper();
-    let setup = Arc::new(Setup { settings, shared: shared.clone(), listener: Mutex::new(Some(listener)) });
+    let first = Mutex::new(Some((listener, watched)));
+    let setup = Arc::new(Setup { settings, shared: shared.clone(), first });
     let cores = launch(&cpus, move |id| core_main(id, setup.clone()))?;
 
     let name = signal::wait();
@@ -61,17 +66,18 @@ struct Setup {
     settings: Settings,
     shared: Arc<Shared>,
     /// Taken by the first core.
-    listener: Mutex<Option<Listener>>,
+    first: Mutex<Option<(Listener, Watched)>>,
 }
 
 async fn core_main(id: CoreId, setup: Arc<Setup>) {
     let core = Core::new(id, setup.shared.clone());
-    let listener = if id == CoreId(0) {
-        setup.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    let first = if id == CoreId(0) {
+        setup.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     } else {
         None
     };
-    if let Some(listener) = listener {
+    if let Some((listener, watched)) = first {
+        spawn(gate::watch(setup.shared.gate.clone(), watched));
         let address = listener.local_addr();
         spawn(accept::run(listener, setup.shared.clone()));
         let core = core.clone();
@@ -121,6 +127,23 @@ async fn wait_until_ready(shared: &Shared) {
     while !shared.is_ready() && !shared.is_draining() {
         crate::runtime::core::yield_now().await;
     }
+}
+
+/// Who is let in, and the refusal to let everybody in where that was not meant.
+fn read_tokens(settings: &Settings) -> Result<(Watched, Access), Failure> {
+    let path = file::path(&settings.data_dir);
+    let shown = path.display().to_string();
+    let (watched, access) =
+        Watched::open(path).map_err(|why| format!("the tokens in {shown} cannot be used: {why}"))?;
+    settings.check_exposure(matches!(access, Access::Tokens(_)))?;
+    match &access {
+        Access::Tokens(set) if set.is_empty() => {
+            say(&format!("tokens: none is left in {shown}: nobody is let in until one is made"));
+        }
+        Access::Tokens(set) => say(&format!("tokens: {}, and nobody is let in without one", set.len())),
+        Access::Open | Access::Closed(_) => say("tokens: none, everybody who can connect is let in"),
+    }
+    Ok((watched, access))
 }
 
 fn bind(settings: &Settings) -> Result<Listener, Failure> {

@@ -19,6 +19,7 @@ use crate::runtime::net::Socket;
 use crate::runtime::process;
 use crate::runtime::sync::{Notify, Semaphore};
 use crate::store::{Compactor, Lane, LaneStart, Scrubber, Store};
+use crate::tokens::View;
 
 /// What cores tell each other.
 pub enum Message {
@@ -41,6 +42,8 @@ pub struct Core {
     pub id: CoreId,
     /// What the cores share.
     pub shared: Arc<Shared>,
+    /// Who is let in, as this core knows it.
+    pub view: View,
     /// Buffers.
     pub pool: Pool,
     /// Deadlines of the core's connections.
@@ -72,6 +75,7 @@ impl Core {
         let eighth = shared.settings.buffer_bytes / shared.inboxes.len() / 8;
         Rc::new(Core {
             id,
+            view: View::of(&shared.gate),
             pool: Pool::new(SEND_EIGHTHS * eighth),
             deadlines: Deadlines::default(),
             receive_budget: Semaphore::new(RECEIVE_EIGHTHS * eighth),

@@ -3,7 +3,7 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{dedup, delete, download, error, health, many_names, names, page, put, stats, upload};
+use super::{authorize, dedup, delete, download, error, health, many_names, names, page, put, stats, upload};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -21,7 +21,9 @@ pub async fn answer(
 ) -> Result<Persistence, Trouble> {
     let shared = conn.core.shared.clone();
     shared.hosts.check(head)?;
-    let route = route(head.method, head.path())?;
+    let route = route(head.method, head.path());
+    authorize::check(conn, head, route.as_ref())?;
+    let route = route?;
     let limit = shared.settings.upload_bytes_max;
     if body.declared().is_some_and(|length| length > limit) {
         return Err(too_large(limit).into());

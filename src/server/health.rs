@@ -1,11 +1,12 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
 use super::conn::{Conn, Trouble};
-use super::{answer, error, metrics};
+use super::{answer, authorize, error, metrics};
 use crate::http::error::Status;
 use crate::http::head::{Head, Method};
 use crate::http::response::{HeadWriter, Persistence};
 use crate::runtime::clock;
+use crate::tokens::Access;
 
 /// 200 while the process serves.
 pub async fn healthz(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
@@ -13,10 +14,14 @@ pub async fn healthz(conn: &mut Conn, head: &Head, persistence: Persistence) -> 
     answer::json(conn, head, persistence, Status::Ok, body.as_bytes()).await
 }
 
-/// 200 while files can be uploaded and read; 503 while recovering or draining.
+/// 200 while files can be uploaded and read; 503 while recovering or draining, or while nobody can be let in.
 pub async fn readyz(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
     if !conn.core.shared.is_ready() {
         return Err(error::not_ready(conn.core.shared.is_draining()).into());
+    }
+    let core = &conn.core;
+    if core.view.with(&core.shared.gate, |access| matches!(access, Access::Closed(_))) {
+        return Err(authorize::closed().into());
     }
     answer::json(conn, head, persistence, Status::Ok, b"{\"status\":\"ready\"}").await
 }

@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod admit;
 pub mod answer;
+mod authorize;
 pub mod body;
 pub mod conn;
 pub mod core;
@@ -41,6 +42,7 @@ use crate::http::origin::Hosts;
 use crate::ingest::Queue;
 use crate::runtime::inbox::Inbox;
 use crate::store::{Durability, ScrubPace};
+use crate::tokens::Gate;
 
 /// What the cores share besides the store.
 pub struct Shared {
@@ -48,6 +50,8 @@ pub struct Shared {
     pub settings: ServerSettings,
     /// Who may ask.
     pub hosts: Hosts,
+    /// Who of them is let in.
+    pub gate: Arc<Gate>,
     /// One for each core.
     pub inboxes: Vec<Inbox<Message>>,
     /// Files admitted and not yet stored.
@@ -86,10 +90,11 @@ pub struct ServerSettings {
 impl Shared {
     /// The state before the first core is ready.
     #[must_use]
-    pub fn new(settings: ServerSettings, hosts: Hosts, cores: usize) -> Arc<Shared> {
+    pub fn new(settings: ServerSettings, hosts: Hosts, gate: Arc<Gate>, cores: usize) -> Arc<Shared> {
         Arc::new(Shared {
             settings,
             hosts,
+            gate,
             inboxes: (0..cores).map(|_| Inbox::new(crate::limits::INBOX_MESSAGES_MAX)).collect(),
             queue: Arc::new(Queue::default()),
             metrics: Metrics::new(cores),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{ServerSettings, Shared};
 use crate::http::origin::Hosts;
 use crate::store::Durability;
+use crate::tokens::{Access, Gate};
 
 /// Of so many cores, with little memory and short limits.
 pub(super) fn shared(cores: usize) -> Arc<Shared> {
@@ -23,5 +24,5 @@ pub(super) fn shared(cores: usize) -> Arc<Shared> {
         stop_timeout: second,
     };
     let hosts = Hosts::new("127.0.0.1:1".parse().unwrap(), []);
-    Shared::new(settings, hosts, cores)
+    Shared::new(settings, hosts, Arc::new(Gate::new(Access::Open)), cores)
 }

@@ -26,6 +26,15 @@ const OTHER_DIRECTORIES: [&str; 2] = ["index", "state"];
 /// What may be there before a store is made: ours, or the file system's.
 const HARMLESS: [&str; 5] = [LOCK_FILE, CONFIG_FILE, FORMAT_NEW, DIRECT_PROBE_FILE, "lost+found"];
 
+/// Whether a thing of this name may be in a directory where a store is still to be made.
+#[must_use]
+pub fn may_be_there_before(name: &str) -> bool {
+    HARMLESS.contains(&name)
+        || OTHER_DIRECTORIES.contains(&name)
+        || name == segment::DIRECTORY
+        || name == blob::DIRECTORY
+}
+
 /// What the FORMAT file says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
@@ -104,13 +113,7 @@ pub async fn identify(disk: &Disk, pool: &Pool) -> Result<Option<Identity>, Open
                    give rhinobox a directory of its own (--data-dir), and bring the files in with `rhinobox import`";
         return Err(OpenError::Refused(why.to_owned()));
     }
-    let ours = |name: &str| {
-        HARMLESS.contains(&name)
-            || OTHER_DIRECTORIES.contains(&name)
-            || name == segment::DIRECTORY
-            || name == blob::DIRECTORY
-    };
-    if let Some(foreign) = entries.iter().find(|entry| !ours(&entry.name)) {
+    if let Some(foreign) = entries.iter().find(|entry| !may_be_there_before(&entry.name)) {
         let why = format!(
             "the data directory is neither empty nor a rhinobox store (it holds {:?} and no FORMAT file): \
              give rhinobox a directory of its own",

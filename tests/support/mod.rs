@@ -11,6 +11,7 @@ pub(crate) mod disk;
 pub(crate) mod form;
 pub(crate) mod ledger;
 pub(crate) mod load;
+pub(crate) mod token;
 pub(crate) mod volume;
 
 #[allow(unused_imports, reason = "as above")]
@@ -20,4 +21,5 @@ pub(crate) use self::{
     daemon::{Daemon, Folder, Setup},
     form::Form,
     ledger::Ledger,
+    token::{bearer, create_token, revoke_token, token_command, wait_for_status, wait_for_status_on},
 };

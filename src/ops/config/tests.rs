@@ -131,16 +131,21 @@ fn addresses_are_read_without_a_name_service() {
 #[test]
 fn listening_beyond_this_machine_must_be_meant() {
     for addr in [":8090", "0.0.0.0:8090", "192.0.2.1:8090", "[::ffff:192.0.2.1]:1"] {
-        let error = settle(&format!("--addr {addr}"), "", "").unwrap_err();
+        let exposed = |env, needs_token| {
+            let settings = settle(&format!("--addr {addr}"), env, "").unwrap();
+            settings.check_exposure(needs_token).map_err(|error| error.to_string())
+        };
+        let error = exposed("", false).unwrap_err();
         assert!(
             error.starts_with("listening on ") && error.contains("RHINOBOX_ALLOW_ANONYMOUS=1"),
             "{error}"
         );
-        assert!(settle(&format!("--addr {addr}"), "ALLOW_ANONYMOUS=1", "").is_ok());
-        assert!(settle(&format!("--addr {addr}"), "ALLOW_ANONYMOUS=0", "").is_err());
+        assert!(exposed("ALLOW_ANONYMOUS=1", false).is_ok() && exposed("", true).is_ok());
+        assert!(exposed("ALLOW_ANONYMOUS=0", false).is_err());
     }
     for addr in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"] {
-        assert!(settle(&format!("--addr {addr}"), "", "").is_ok(), "{addr}");
+        let settings = settle(&format!("--addr {addr}"), "", "").unwrap();
+        assert!(settings.check_exposure(false).is_ok(), "{addr}");
     }
 }
 

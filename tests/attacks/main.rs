@@ -1,0 +1,12 @@
+//! What somebody tries who means harm, and what comes of it: one rule a file.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_revoked_token_is_refused_on_connections_that_are_open;
+mod an_expired_token_is_refused;
+mod every_endpoint_wants_a_token_with_its_scope;
+mod guessing_tokens_finds_none_and_locks_nobody_out;
+mod refusals_come_before_the_body;
+mod tokens_are_taken_from_no_other_place;
+mod what_happens_to_the_file_of_tokens_opens_nothing;
