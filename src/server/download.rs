@@ -10,22 +10,21 @@ use bytes::{Buf as _, Bytes};
 
 use super::conn::{Conn, Gone, Patience, Trouble, no_memory};
 use super::error::unreadable;
+use super::parts::Parts;
 use crate::base::digest::Digest;
 use crate::http::conditional::{self, Selected, Verdict};
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method};
-use crate::http::range::{self, ByteRange, Ranges};
-use crate::http::response::{Disposition, HeadWriter, Persistence};
+use crate::http::range::{self, ByteRange, RangeList, Ranges};
+use crate::http::response::{HeadWriter, Persistence};
 use crate::ingest::Ingest;
 use crate::limits::{BLOB_CHUNK_BYTES, MEMORY_WAIT_MS, QUEUE_POLL_MS, READER_HOLD_MS, READER_POLL_MS};
-use crate::media::inline::presentation;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::File;
 use crate::runtime::sync::{Permit, Semaphore, oneshot};
 use crate::store::Active;
 use crate::store::ReadError;
-use crate::store::format::attributes::Kind;
 use crate::store::index::{Content, Location, PathKey};
 use crate::store::read::{Large, StoredName};
 
@@ -67,10 +66,10 @@ pub async fn file(
         }
     }
     let ranges = conditional::range(head, &selected).map_or(Ranges::Whole, |value| range::parse(value, size));
-    let (status, part) = match ranges {
-        Ranges::One(part) => (Status::PartialContent, part),
-        // Several ranges: the whole is always a right answer.
-        Ranges::Whole | Ranges::Many(_) => (Status::Ok, ByteRange { start: 0, end: size }),
+    let (status, ranges) = match ranges {
+        Ranges::One(part) => (Status::PartialContent, RangeList::from_elem(part, 1)),
+        Ranges::Many(parts) => (Status::PartialContent, parts),
+        Ranges::Whole => (Status::Ok, RangeList::from_elem(ByteRange { start: 0, end: size }, 1)),
         Ranges::Unsatisfiable => {
             let message = format!("the content has {size} bytes");
             let error = HttpError::new(Status::RangeNotSatisfiable, message);
@@ -81,26 +80,53 @@ pub async fn file(
     let wants_body = head.method != Method::Head && size > 0;
     let first = if wants_body {
         let memory = reserve(conn, &source).await?;
-        let first = source.read(ingest, part.start).await;
+        let first = source.read(ingest, ranges[0].start).await;
         let bytes = first.map_err(|error| note_damage(conn, ingest, &name, &content, &error))?;
         Some(Piece { bytes, _memory: memory })
     } else {
         None
     };
-    let out = head_of(conn, head, persistence, status, part, size, &name);
+    let parts = Parts::new(conn, head, persistence, (status, &ranges, size), &name);
     conn.core.count_status(status);
-    match first {
-        None => conn.send(vec![out.into()]).await?,
-        Some(first) => {
-            let sent = source.send(conn, ingest, out.into(), first, part).await;
-            if let Err(Stopped::Damaged(error)) = sent {
-                note_damage(conn, ingest, &name, &content, &error);
-                return Err(Trouble::Gone);
-            }
-            sent.map_err(|_| Gone)?;
+    let Some(first) = first else {
+        conn.send(vec![parts.head]).await?;
+        return Ok(persistence);
+    };
+    match send(conn, ingest, &source, parts, first).await {
+        Ok(()) => Ok(persistence),
+        Err(Stopped::Gone) => Err(Trouble::Gone),
+        Err(Stopped::Damaged(error)) => {
+            note_damage(conn, ingest, &name, &content, &error);
+            Err(Trouble::Gone)
         }
     }
-    Ok(persistence)
+}
+
+/// Sends the parts, one behind the other. `first` begins the first; of the others no byte is in memory before its turn.
+async fn send(
+    conn: &mut Conn,
+    ingest: &Ingest,
+    source: &Source,
+    parts: Parts,
+    first: Piece,
+) -> Result<(), Stopped> {
+    let Parts { mut head, ranges, between, end } = parts;
+    let mut piece = Some(first);
+    for (at, range) in ranges.into_iter().enumerate() {
+        let first = match piece.take() {
+            Some(first) => first,
+            None => {
+                let mut patience = conn.patience_for(head.len());
+                source.read_again(conn, ingest, &mut patience, range.start).await?
+            }
+        };
+        source.send(conn, ingest, head, first, range).await?;
+        head = between.get(at).cloned().unwrap_or_default();
+    }
+    if !end.is_empty() {
+        conn.send(vec![end]).await?;
+    }
+    Ok(())
 }
 
 /// Reserves the memory that sending a content takes. Waits for it holding nothing.
@@ -210,38 +236,6 @@ async fn not_modified(
     conn.core.count_status(Status::NotModified);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
-}
-
-fn head_of(
-    conn: &Conn,
-    head: &Head,
-    persistence: Persistence,
-    status: Status,
-    part: ByteRange,
-    size: u64,
-    name: &StoredName,
-) -> Vec<u8> {
-    let mime = name.attributes.text(Kind::Mime);
-    let shown = presentation(&mime);
-    let disposition = if shown.inline { Disposition::Inline } else { Disposition::Attachment };
-    let original = name.attributes.text(Kind::OriginalName);
-    let mut out = Vec::with_capacity(1024);
-    let writer = HeadWriter::begin(&mut out, status, &conn.core.date())
-        .field("Content-Type", shown.content_type.as_bytes())
-        .content_length(part.end - part.start)
-        .entity_tag(&name.digest)
-        .repr_digest(&name.digest)
-        .field("Last-Modified", name.time.http_date().to_string().as_bytes())
-        .field("Accept-Ranges", b"bytes")
-        .field("Cache-Control", b"private, no-cache")
-        .disposition(disposition, &original)
-        .field("X-Content-Type-Options", b"nosniff")
-        .field("Content-Security-Policy", b"sandbox; default-src 'none'")
-        .field("Cross-Origin-Resource-Policy", b"same-origin")
-        .connection(head.version, persistence);
-    let writer = if status == Status::PartialContent { writer.content_range(part, size) } else { writer };
-    writer.end();
-    out
 }
 
 /// Where a content's bytes come from.

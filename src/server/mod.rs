@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod names;
 pub mod ndjson;
 pub mod page;
+mod parts;
 pub mod put;
 pub mod stats;
 #[cfg(test)]

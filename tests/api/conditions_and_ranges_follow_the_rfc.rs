@@ -1,6 +1,6 @@
 //! RFC 9110 sections 13 and 14: conditions, single ranges, several ranges.
 
-use crate::support::{Daemon, random_bytes, sha256};
+use crate::support::{Daemon, Response, random_bytes, sha256};
 
 #[test]
 fn a_single_range_is_206_with_those_bytes() {
@@ -34,25 +34,66 @@ fn a_single_range_is_206_with_those_bytes() {
     }
 }
 
-#[test]
-fn several_ranges_give_each_or_the_whole() {
-    let daemon = Daemon::start();
-    let content = random_bytes(1, 1_000);
-    daemon.upload("a.bin", &content);
-    let target = format!("/files/{}", sha256(&content));
-    let response = daemon.connect().ask("GET", &target, &[("Range", "bytes=0-9, 500-509")], b"");
-    if response.status == 206 {
-        let kind = response.field("Content-Type").expect("a type");
-        assert!(kind.starts_with("multipart/byteranges; boundary="), "{kind}");
-        for part in [&content[..10], &content[500..510]] {
-            assert!(memchr::memmem::find(&response.body, part).is_some());
+/// The parts of a `multipart/byteranges`: what each says of its place, and its bytes.
+#[track_caller]
+fn parts(response: &Response) -> Vec<(String, Vec<u8>)> {
+    assert_eq!((response.status, response.is_whole), (206, true), "{}", response.text());
+    assert_eq!(response.field("Content-Range"), None, "RFC 9110 section 15.3.7.2");
+    let kind = response.field("Content-Type").expect("a type");
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").expect(kind);
+    let delimiter = format!("\r\n--{boundary}");
+    let mut rest = &response.body[..];
+    let mut parts = Vec::new();
+    loop {
+        rest = rest.strip_prefix(delimiter.as_bytes()).expect("a delimiter");
+        if rest == b"--\r\n" {
+            return parts;
         }
-    } else {
-        assert_eq!(response.expect(200).body, content);
+        let head = memchr::memmem::find(rest, b"\r\n\r\n").expect("a part has a head");
+        let text = std::str::from_utf8(&rest[..head]).expect("a part's head is text");
+        let range = text.split("Content-Range: ").nth(1).expect("a part says its place");
+        rest = &rest[head + 4..];
+        let end = memchr::memmem::find(rest, delimiter.as_bytes()).expect("a delimiter");
+        parts.push((range.to_owned(), rest[..end].to_vec()));
+        rest = &rest[end..];
     }
-    let many: Vec<_> = (0..17).map(|n| format!("{}-{}", n * 20, n * 20 + 5)).collect();
-    let many = format!("bytes={}", many.join(","));
-    assert_eq!(daemon.connect().ask("GET", &target, &[("Range", &many)], b"").expect(200).body, content);
+}
+
+#[test]
+fn several_ranges_give_each_in_the_order_asked() {
+    let daemon = Daemon::start();
+    for size in [1_000, 2_000_000] {
+        let content = random_bytes(2, size);
+        let record = daemon.upload("a.txt", &content);
+        let target = format!("/{}", record["path"].as_str().expect("a path"));
+        let mut client = daemon.connect();
+        let last = size - 1;
+        let asked = format!("bytes=500-509, 0-9,{}-, -1, 300-300, 5000000-", size - 100);
+        for _ in 0..2 {
+            // The connection goes on behind it.
+            let response = client.ask("GET", &target, &[("Range", &asked)], b"");
+            let expected = [(500, 510), (0, 10), (size - 100, size), (last, size), (300, 301)];
+            let expected = expected.map(|(start, end)| {
+                (format!("bytes {start}-{}/{size}", end - 1), content[start..end].to_vec())
+            });
+            assert_eq!(parts(&response), expected);
+        }
+        let most = (0..16).map(|n| format!("{n}-{n}")).collect::<Vec<_>>().join(",");
+        let response = client.ask("GET", &target, &[("Range", &format!("bytes={most}"))], b"");
+        assert_eq!(parts(&response).len(), 16);
+        // More, or more bytes than there are: the whole.
+        for all in [format!("bytes={most},20-20"), "bytes=0-, 0-".to_owned()] {
+            let response = client.ask("GET", &target, &[("Range", &all)], b"").expect(200);
+            assert_eq!(response.body, content, "{all}");
+        }
+    }
+    // Across the chunks in which a big content is verified.
+    let content = random_bytes(2, 2_000_000);
+    let target = format!("/files/{}", sha256(&content));
+    let response =
+        daemon.connect().ask("GET", &target, &[("Range", "bytes=200000-1199999,1900000-1999999")], b"");
+    let bytes: Vec<_> = parts(&response).into_iter().map(|(_, bytes)| bytes).collect();
+    assert_eq!(bytes, [&content[200_000..1_200_000], &content[1_900_000..]]);
 }
 
 #[test]
