@@ -15,6 +15,8 @@ pub mod runtime;
 pub mod store;
 pub mod tokens;
 
+pub mod catalogue;
+
 pub mod ingest;
 pub mod server;
 

@@ -179,6 +179,10 @@ pub const SPARE_SEGMENTS_MAX: usize = 4;
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.
 pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
+/// Read at a time by who follows the log closely: a batch's header and, of a few small files, its table.
+pub const TAIL_WINDOW_BYTES: usize = 16 * KIB;
+/// Records that who follows the log looks at before it lets others on its core go first.
+pub const TAIL_RECORDS_AT_ONCE: usize = 32;
 /// A page of a checkpoint: some thousand entries, so that one checksum guards what is read at once.
 pub const CHECKPOINT_PAGE_BYTES: usize = 256 * KIB;
 /// Bytes of a checkpoint written, or read, at a time.
@@ -357,6 +361,54 @@ pub const STAGE_BOUNDS_US: [u64; 31] = [
 pub const DAMAGE_LISTED_MAX: usize = 1_000;
 /// Names that one answer about a content lists; `names_total` says how many there are.
 pub const META_NAMES_MAX: usize = 1_000;
+/// How often the catalogue looks whether the log has grown: a list is behind by this, and by what the change takes.
+pub const CATALOGUE_TICK_MS: u64 = 100;
+/// Bytes of log records that are entered in the catalogue in one transaction, some thousand names: enough that its own
+/// cost is spread, so little that it takes tens of milliseconds.
+pub const CATALOGUE_ROUND_BYTES: usize = 2 * MIB;
+/// Names of the catalogue that are compared with the index in one go: some milliseconds of its thread.
+pub const CATALOGUE_SWEEP_ROWS: usize = 4_096;
+/// When a catalogue that could not be written to is tried again.
+pub const CATALOGUE_RETRY_MS: u64 = 2_000;
+/// How long a stop lets the catalogue catch up; what is left is read from the log by the next start.
+pub const CATALOGUE_STOP_MS: u64 = 2_000;
+/// Memory of the catalogue for pages of its file: of the thread that writes it ...
+pub const CATALOGUE_WRITER_CACHE_BYTES: usize = 16 * MIB;
+/// ... and of each that reads it. The kernel's page cache has the rest.
+pub const CATALOGUE_READER_CACHE_BYTES: usize = 4 * MIB;
+/// Memory of the catalogue beside those pages: rounds on their way, pages of lists, what SQLite needs.
+pub const CATALOGUE_REST_BYTES: usize = 16 * MIB;
+/// Threads that answer lists. Two, so that one that takes long does not hold up all others.
+pub const CATALOGUE_READERS: usize = 2;
+/// All memory of the catalogue.
+pub const CATALOGUE_BYTES: usize =
+    CATALOGUE_WRITER_CACHE_BYTES + CATALOGUE_READERS * CATALOGUE_READER_CACHE_BYTES + CATALOGUE_REST_BYTES;
+/// Lists that wait for one of them; with more the client is told 503.
+pub const CATALOGUE_WAITING_MAX: usize = 64;
+/// How long a list may take before it is given up with 503.
+pub const CATALOGUE_QUERY_MS: u64 = 1_000;
+/// The catalogue's threads get the processor after the cores (setpriority(2)): a list may wait, an upload may not.
+pub const CATALOGUE_NICE: i32 = 10;
+/// Bytes of the catalogue's journal before it is written to the catalogue itself, on a large volume.
+pub const CATALOGUE_JOURNAL_BYTES: u64 = 16 * MIB as u64;
+/// Where so few files match one of a list's conditions, they are looked at and sorted; where more do, the list is read in
+/// its order and the condition is met soon.
+pub const CATALOGUE_FEW: usize = 2_000;
+/// A page of a list ends, be it short, with the file that brings the attributes in it over so many bytes: an answer is
+/// made in memory.
+pub const LIST_BYTES_MAX: usize = MIB;
+/// Files that a page of a list has at most ...
+pub const LIST_FILES_MAX: usize = 1_000;
+/// ... and unless it says otherwise.
+pub const LIST_FILES_USUAL: usize = 100;
+/// Text that files are searched for, in bytes ...
+pub const SEARCH_BYTES_MAX: usize = 1_024;
+/// ... and in words.
+pub const SEARCH_WORDS_MAX: usize = 32;
+/// Tags of a name ...
+pub const TAGS_MAX: usize = 64;
+/// ... and the bytes of each, key and value together.
+pub const TAG_BYTES_MAX: usize = 256;
 /// A page of `/metrics` that `rhinobox top` reads: ten times that of a daemon with as many cores as there may be.
 pub const METRICS_BYTES_MAX: usize = 4 * MIB;
 /// How long `rhinobox top` waits for such a page, connecting included.

@@ -51,6 +51,8 @@ pub enum Route {
         /// The content asked about.
         hash: Digest,
     },
+    /// `GET /files`
+    Files,
     /// `GET /storage/…`
     Stored {
         /// The decoded path, from `storage/` on. No segment of it is empty, `.` or `..`.
@@ -86,6 +88,7 @@ enum Resource<'a> {
     File(&'a [u8]),
     Meta(&'a [u8]),
     Names(&'a [u8]),
+    Files,
     Stored(&'a [u8]),
     Healthz,
     Readyz,
@@ -106,6 +109,7 @@ impl<'a> Resource<'a> {
             b"/readyz" => Resource::Readyz,
             b"/metrics" => Resource::Metrics,
             b"/stats" => Resource::Stats,
+            b"/files" => Resource::Files,
             _ if path.starts_with(b"/storage/") => Resource::Stored(path),
             _ => {
                 let mut segments = path.strip_prefix(b"/files/")?.split(|&byte| byte == b'/');
@@ -160,6 +164,7 @@ fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
         Resource::Readyz => Ok(Route::Readyz),
         Resource::Metrics => Ok(Route::Metrics),
         Resource::Stats => Ok(Route::Stats),
+        Resource::Files => Ok(Route::Files),
         Resource::File(hash) => parse_hash(hash).map(|hash| Route::File { hash }),
         Resource::Meta(hash) => parse_hash(hash).map(|hash| Route::Meta { hash }),
         Resource::Stored(path) => decode_stored(path).map(|path| Route::Stored { path }),
@@ -242,6 +247,7 @@ mod tests {
             (Method::Get, "/healthz".to_owned(), Route::Healthz),
             (Method::Get, "/readyz".to_owned(), Route::Readyz),
             (Method::Get, "/metrics".to_owned(), Route::Metrics),
+            (Method::Get, "/files".to_owned(), Route::Files),
             (Method::Get, "/".to_owned(), Route::Root),
             (Method::Get, "/ui/app.js".to_owned(), Route::Part { name: "app.js".to_owned() }),
             (Method::Head, "/ui/a/../%2e".to_owned(), Route::Part { name: "a/../%2e".to_owned() }),
@@ -260,6 +266,7 @@ mod tests {
             (Method::Head, "/names", "POST"),
             (Method::Post, "/files/x", "GET, HEAD, PUT, DELETE"),
             (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
+            (Method::Post, "/files", "GET, HEAD"),
             (Method::Options, "/healthz", "GET, HEAD"),
             (Method::Other, "/", "GET, HEAD"),
             (Method::Post, "/ui/app.js", "GET, HEAD"),
@@ -279,7 +286,6 @@ mod tests {
         for (path, expected) in [
             ("/nothing", 404),
             ("*", 404),
-            ("/files", 404),
             ("/files/", 404),
             ("/files/a/b", 404),
             ("//healthz", 404),

@@ -120,6 +120,13 @@ pub fn parameter<'a>(query: Option<&'a [u8]>, name: &str) -> Option<Cow<'a, str>
     })
 }
 
+/// The names of all query parameters, decoded as by [`parameter`]; none for an empty one.
+pub fn parameter_names(query: Option<&[u8]>) -> impl Iterator<Item = Cow<'_, str>> {
+    let pairs = query.into_iter().flat_map(|query| query.split(|&byte| byte == b'&'));
+    let names = pairs.map(|pair| &pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())]);
+    names.filter(|name| !name.is_empty()).map(decode_form)
+}
+
 fn decode_form(text: &[u8]) -> Cow<'_, str> {
     lossy(decode(text, true, Stray::Keep).unwrap_or(Cow::Borrowed(text)))
 }

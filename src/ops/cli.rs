@@ -228,6 +228,9 @@ pub struct Flags {
     /// MiB a second that compaction reads and writes at most; 0 is no compaction [default: 192]
     #[arg(long, value_name = "N")]
     pub compaction_mib_s: Option<OsString>,
+    /// Whether files are listed and searched, "on" or "off" [default: on]
+    #[arg(long, value_name = "WHETHER")]
+    pub catalogue: Option<OsString>,
     /// Another Host name this daemon is reached by (repeatable)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<OsString>,
@@ -266,6 +269,7 @@ impl Flags {
             "scrub_days" => &self.scrub_days,
             "scrub_mib_s" => &self.scrub_mib_s,
             "compaction_mib_s" => &self.compaction_mib_s,
+            "catalogue" => &self.catalogue,
             "allow_anonymous" => &self.allow_anonymous,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

@@ -74,6 +74,8 @@ pub struct Settings {
     pub scrub_rate: u64,
     /// How much compaction reads and writes at most, bytes a second; 0: there is none.
     pub compaction_rate: u64,
+    /// Whether there is a catalogue.
+    pub catalogue: bool,
     /// Host names, beyond the address and `localhost`, that requests may carry; lower-case.
     pub hosts: Vec<String>,
     /// Whether everybody who reaches the daemon may use it.
@@ -85,7 +87,7 @@ pub struct Settings {
 }
 
 /// Every setting, by the name it has in the file; `--config` alone has none there.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "addr",
     "data_dir",
     "max_upload_mb",
@@ -103,6 +105,7 @@ pub const NAMES: [&str; 21] = [
     "scrub_days",
     "scrub_mib_s",
     "compaction_mib_s",
+    "catalogue",
     "host",
     "allow_anonymous",
     "log_format",
@@ -206,6 +209,13 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
         },
         scrub_rate: mib(from.number("scrub_mib_s", &(1..=65_536))?.unwrap_or(20)),
         compaction_rate: from.number("compaction_mib_s", &(0..=65_536))?.map_or(COMPACTION_BYTES_PER_S, mib),
+        catalogue: from
+            .text("catalogue", "`on` or `off`", |text| match text {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            })?
+            .unwrap_or(true),
         hosts: from.hosts()?,
         allow_anonymous: from.flag("allow_anonymous")?,
         log_format: from

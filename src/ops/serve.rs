@@ -10,8 +10,9 @@ use super::Failure;
 use super::config::{self, Settings};
 use crate::base::digest;
 use crate::base::units::MIB;
+use crate::catalogue::Catalogue;
 use crate::http::origin::Hosts;
-use crate::limits::{ADDRESS_WAIT_MS, BATCH_BYTES_MAX, SCAN_WINDOW_BYTES};
+use crate::limits::{ADDRESS_WAIT_MS, BATCH_BYTES_MAX, CATALOGUE_BYTES, SCAN_WINDOW_BYTES};
 use crate::runtime::core::{CoreId, launch, spawn};
 use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
@@ -109,6 +110,10 @@ async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
     let disk = Disk::uring(settings.data_dir.clone());
     let (store, opened) = Store::open(disk, &core.pool, choices).await?;
     say_store(settings, &store, &opened, setup.shared.inboxes.len());
+    if settings.catalogue {
+        let started = Catalogue::start(&settings.data_dir, store.id, store.options.segment_bytes);
+        setup.shared.set_catalogue(started.map_err(OpenError::io("start the catalogue"))?);
+    }
     // One lane a core, and one for compaction, which the first core does.
     let cores = setup.shared.inboxes.len();
     let mut starts = store.lane_starts(&opened.recovered, cores + 1);
@@ -260,10 +265,11 @@ fn say_store(settings: &Settings, store: &Store, opened: &Opened, cores: usize) 
     // Compaction has a lane of its own, and scrubbing keeps the tables of one segment, which of tiny files are most of it.
     let lanes = (cores + 1) * (2 * BATCH_BYTES_MAX + SCAN_WINDOW_BYTES) / MIB;
     let tables = options.segment_bytes >> 20;
+    let catalogue = if settings.catalogue { CATALOGUE_BYTES / MIB } else { 0 };
     say(&format!(
-        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits + {tables} MiB scrubbing, \
+        "memory: at most {} MiB = {buffers} MiB buffers + {lanes} MiB commits + {tables} MiB scrubbing + {catalogue} MiB catalogue, \
          and {} to {} bytes a stored file",
-        (buffers + lanes) as u64 + tables,
+        (buffers + lanes + catalogue) as u64 + tables,
         Store::INDEX_BYTES_PER_FILE.start(),
         Store::INDEX_BYTES_PER_FILE.end()
     ));

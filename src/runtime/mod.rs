@@ -27,6 +27,7 @@ pub mod terminal;
 pub mod topology;
 mod views;
 mod window;
+pub mod worker;
 
 /// 16 bytes that nobody can guess (in the simulation: from its seed).
 #[must_use]

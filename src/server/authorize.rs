@@ -21,9 +21,12 @@ const fn need(route: &Route) -> Need {
         Route::Ingest | Route::PutFile { .. } | Route::Names { .. } | Route::ManyNames => UPLOAD,
         // An uploader is told by each answer whether the content was stored already, a reader by each download.
         Route::Dedup => Need::OneOf(Scopes::of(&[Scope::Upload, Scope::Read])),
-        Route::File { .. } | Route::Meta { .. } | Route::Stored { .. } | Route::Metrics | Route::Stats => {
-            READ
-        }
+        Route::File { .. }
+        | Route::Files
+        | Route::Meta { .. }
+        | Route::Stored { .. }
+        | Route::Metrics
+        | Route::Stats => READ,
         Route::DeleteFile { .. } | Route::DeleteStored { .. } => DELETE,
         Route::Gone => Need::AnyToken,
     }

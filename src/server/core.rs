@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::conn;
 use super::deadline::Deadlines;
 use super::{Shared, metrics};
+use crate::catalogue::Follower;
 use crate::http::error::Status;
 use crate::ingest::{Deal, HashJob, Ingest, Offload, Slice};
 use crate::limits::{CHECKPOINT_STOP_MS, DEADLINE_TICK_MS, SPACE_TICK_MS};
@@ -56,6 +57,7 @@ pub struct Core {
     ingest: RefCell<Option<Ingest>>,
     compactor: RefCell<Option<Rc<Compactor>>>,
     scrubber: RefCell<Option<Rc<Scrubber>>>,
+    follower: RefCell<Option<Rc<Follower>>>,
     date: RefCell<(i64, Rc<str>)>,
     stop: Notify,
     stopping: Cell<bool>,
@@ -84,6 +86,7 @@ impl Core {
             ingest: RefCell::new(None),
             compactor: RefCell::new(None),
             scrubber: RefCell::new(None),
+            follower: RefCell::new(None),
             date: RefCell::new((i64::MIN, Rc::from(""))),
             stop: Notify::default(),
             stopping: Cell::new(false),
@@ -107,21 +110,25 @@ impl Core {
         }
         let Some(ingest) = self.ingest() else { return };
         ingest.lane.stop().await;
-        if self.id == CoreId(0) {
-            self.checkpoint(&ingest.store).await;
+        if self.id == CoreId(0) && self.all_lanes_are_closed(&ingest.store).await {
+            let follower = self.follower.borrow_mut().take();
+            if let Some(follower) = follower {
+                follower.stop().await;
+            }
+            ingest.store.checkpoint_at_stop(&self.pool).await;
         }
     }
 
-    /// The last thing, once no core writes any more.
-    async fn checkpoint(&self, store: &Store) {
+    /// Waits, for a while, until no core writes any more.
+    async fn all_lanes_are_closed(&self, store: &Store) -> bool {
         let until_ns = clock::now_ns() + CHECKPOINT_STOP_MS * 1_000_000;
         while store.open_lanes() > 0 {
             if clock::now_ns() > until_ns {
-                return;
+                return false;
             }
             clock::sleep(Duration::from_millis(2)).await;
         }
-        store.checkpoint_at_stop(&self.pool).await;
+        true
     }
 
     /// What an upload needs; `None` while the store is being recovered.
@@ -167,6 +174,8 @@ impl Core {
         self.shared.metrics.note_lane(self.id.0, lane.stats());
         if let Some(start) = compaction {
             self.compactor.replace(Some(Compactor::start(store, &self.pool, &lane, start)));
+            let catalogue = self.shared.catalogue();
+            self.follower.replace(catalogue.map(|catalogue| Follower::start(catalogue, store, &self.pool)));
             let scrub = self.shared.settings.scrub;
             self.scrubber.replace(scrub.map(|pace| Scrubber::start(store, &self.pool, &lane, pace)));
         }

@@ -3,7 +3,9 @@
 
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
-use super::{authorize, dedup, delete, download, error, health, many_names, names, page, put, stats, upload};
+use super::{
+    authorize, dedup, delete, download, error, files, health, many_names, names, page, put, stats, upload,
+};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
 use crate::http::response::Persistence;
@@ -51,6 +53,8 @@ pub async fn answer(
         // Waits for a body, before it looks at anything that may be moved.
         Route::ManyNames => return many_names::add(conn, head, body, persistence, &ingest).await,
         Route::Names { hash } => return names::add(conn, head, body, persistence, &ingest, hash).await,
+        // Waits for the catalogue, and holds up nothing that frees space.
+        Route::Files => return files::list(conn, head, persistence).await,
         _ => {}
     }
     // What the index shows to this request stays where it is. Uploads see to that themselves, once their bytes are here.
@@ -75,6 +79,7 @@ pub async fn answer(
         | Route::Ingest
         | Route::Dedup
         | Route::ManyNames
+        | Route::Files
         | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }

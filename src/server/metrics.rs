@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::base::histogram::{Durations, Recorder};
+use crate::catalogue::Catalogue;
 use crate::http::error::Status;
 use crate::ingest::Stage;
 use crate::ingest::stages::Spent;
@@ -257,6 +258,9 @@ pub fn render(shared: &Shared, store: Option<&Store>, view: &View) -> String {
     }
     if let Some(store) = store {
         render_store(&mut page, store);
+        if let Some(catalogue) = shared.catalogue() {
+            render_catalogue(&mut page, catalogue, store);
+        }
     }
     page.0
 }
@@ -355,6 +359,21 @@ fn render_store(page: &mut Page, store: &Store) {
         scrub.oldest_unverified_seconds(),
     );
     page.gauge("rhinobox_volume_free_bytes", "Free on the volume, as of the last look.", store.free_bytes());
+}
+
+fn render_catalogue(page: &mut Page, catalogue: &Catalogue, store: &Store) {
+    let lag = catalogue.lag(store.index.next_lsn());
+    let name = "rhinobox_catalogue_lag_seconds";
+    page.head(name, "gauge", "Since all that the log held was in the catalogue.");
+    page.text(&format!("{name} {}\n", seconds(lag.ns)));
+    let help = "Numbers of records drawn since then: at least as many as there are changes to enter.";
+    page.gauge("rhinobox_catalogue_lag_records", help, lag.numbers);
+    page.counter(
+        "rhinobox_catalogue_changes_total",
+        "Changes entered in the catalogue.",
+        catalogue.changes(),
+    );
+    page.counter("rhinobox_catalogue_remade_total", "Times that it was made anew.", catalogue.times_made());
 }
 
 /// The page in the making.

@@ -1,7 +1,7 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`many_names`], [`dedup`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
+//! [`download`], [`names`], [`many_names`], [`dedup`], [`files`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
 //! [`admit`] keeps uploads out that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
@@ -14,9 +14,11 @@ pub mod core;
 pub mod deadline;
 pub mod dedup;
 pub mod delete;
+mod described;
 pub mod dispatch;
 pub mod download;
 pub mod error;
+pub mod files;
 pub mod health;
 mod json_body;
 mod linger;
@@ -35,10 +37,11 @@ pub mod upload;
 pub use core::{Core, Message};
 pub use metrics::Metrics;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::catalogue::Catalogue;
 use crate::http::origin::Hosts;
 use crate::ingest::Queue;
 use crate::runtime::inbox::Inbox;
@@ -59,6 +62,8 @@ pub struct Shared {
     pub queue: Arc<Queue>,
     /// Counts and times.
     pub metrics: Metrics,
+    /// Set before the first core is ready, unless there is to be none.
+    catalogue: OnceLock<Arc<Catalogue>>,
     draining: AtomicBool,
     ready_cores: AtomicUsize,
 }
@@ -99,9 +104,21 @@ impl Shared {
             inboxes: (0..cores).map(|_| Inbox::new(crate::limits::INBOX_MESSAGES_MAX)).collect(),
             queue: Arc::new(Queue::default()),
             metrics: Metrics::new(cores),
+            catalogue: OnceLock::new(),
             draining: AtomicBool::new(false),
             ready_cores: AtomicUsize::new(0),
         })
+    }
+
+    /// Sets the catalogue, once.
+    pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
+        let _first = self.catalogue.set(catalogue);
+    }
+
+    /// The catalogue; `None` before the store is open, and where there is to be none.
+    #[must_use]
+    pub fn catalogue(&self) -> Option<&Arc<Catalogue>> {
+        self.catalogue.get()
     }
 
     /// Whether the daemon is on its way out.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::body::Body;
 use super::conn::{Conn, Trouble};
 use super::error::{refusal, unreadable};
-use super::{answer, download, json_body};
+use super::{answer, described, download, json_body};
 use crate::base::digest::Digest;
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
@@ -19,9 +19,7 @@ use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
 use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_NAMES_MAX};
 use crate::media::classify::{FileType, classify};
-use crate::media::name::directory;
 use crate::store::ReadError;
-use crate::store::format::attributes::Kind;
 use crate::store::index::Content;
 use crate::store::read::StoredName;
 
@@ -62,30 +60,11 @@ pub async fn meta(
 }
 
 fn write_name(out: &mut Vec<u8>, name: &StoredName) {
-    let mime = name.attributes.text(Kind::Mime);
     out.extend_from_slice(b"{\"path\":");
     write_string(out, &name.path);
-    out.extend_from_slice(b",\"mime_type\":");
-    write_string(out, &mime);
-    out.extend_from_slice(b",\"media_type\":");
-    let category = directory(&name.path);
-    write_string(out, category.split('/').next().unwrap_or_default());
-    out.extend_from_slice(b",\"category\":");
-    write_string(out, category);
-    for (field, kind) in [
-        (",\"original_name\":", Kind::OriginalName),
-        (",\"folder\":", Kind::Folder),
-        (",\"comment\":", Kind::Comment),
-    ] {
-        let text = name.attributes.text(kind);
-        if kind != Kind::Folder || !text.is_empty() {
-            out.extend_from_slice(field.as_bytes());
-            write_string(out, &text);
-        }
-    }
-    out.extend_from_slice(b",\"uploaded_at\":\"");
-    out.extend_from_slice(name.time.rfc3339().to_string().as_bytes());
-    out.extend_from_slice(b"\"}");
+    out.push(b',');
+    described::write(out, &name.path, &name.attributes, name.time);
+    out.push(b'}');
 }
 
 /// What a client says of a further name.

@@ -83,7 +83,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
+    /// A step of the start that the disk refused, for `map_err`.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
         let doing = doing.into();
         move |error| OpenError::Io { doing, error }
     }

@@ -33,6 +33,7 @@ pub mod segment;
 mod space;
 mod spare;
 pub mod stats;
+pub mod tail;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

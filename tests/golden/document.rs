@@ -218,6 +218,7 @@ fn attribute_types_and_limits_are_those_of_the_code() {
         (Kind::Category, "category"),
         (Kind::Comment, "comment"),
         (Kind::Tag, "tag"),
+        (Kind::Added, "added"),
     ] {
         assert!(text.contains(&format!("\n| {} | {name} | ", kind as u16)), "{name}");
     }

@@ -47,6 +47,7 @@ fn defaults_are_the_documented_ones() {
             scrub_cycle: Some(Duration::from_secs(14 * 24 * 60 * 60)),
             scrub_rate: 20 * 1024 * 1024,
             compaction_rate: 192 * 1024 * 1024,
+            catalogue: true,
             hosts: vec![],
             allow_anonymous: false,
             log_format: LogFormat::Human,
@@ -57,7 +58,7 @@ fn defaults_are_the_documented_ones() {
 }
 
 /// A value of each setting, as a word and as TOML; not its default.
-const OTHERS: [(&str, &str, &str); 21] = [
+const OTHERS: [(&str, &str, &str); 22] = [
     ("addr", "127.0.0.2:1", "'127.0.0.2:1'"),
     ("data_dir", "/d", "'/d'"),
     ("max_upload_mb", "7", "7"),
@@ -75,6 +76,7 @@ const OTHERS: [(&str, &str, &str); 21] = [
     ("scrub_days", "0", "0"),
     ("scrub_mib_s", "7", "7"),
     ("compaction_mib_s", "0", "0"),
+    ("catalogue", "off", "'off'"),
     ("host", "b.example", "['b.example']"),
     ("allow_anonymous", "true", "true"),
     ("log_format", "json", "'json'"),

@@ -19,6 +19,9 @@ pub enum Kind {
     Comment = 5,
     /// `key`, a zero byte, `value`; may repeat.
     Tag = 6,
+    /// The number of the record that first gave the path its content, 8 bytes, where this is a later one that only changed
+    /// attributes: the order of arrival is by that.
+    Added = 7,
 }
 
 /// An encoded list of attributes: for each its type (u16), its length (u16), its bytes.
@@ -77,6 +80,16 @@ impl Attributes {
     #[must_use]
     pub fn text(&self, kind: Kind) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(self.get(kind).unwrap_or_default())
+    }
+
+    /// Key and value of each tag, in order; what is not UTF-8 becomes U+FFFD.
+    pub fn tags(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
+        let tags = self.iter().filter(|(kind, _)| *kind == Kind::Tag as u16);
+        tags.map(|(_, tag)| {
+            let end = memchr::memchr(0, tag).unwrap_or(tag.len());
+            let value = tag.get(end + 1..).unwrap_or_default();
+            (String::from_utf8_lossy(&tag[..end]), String::from_utf8_lossy(value))
+        })
     }
 
     /// Every attribute in order, its type as a number: it may be one this build does not know.

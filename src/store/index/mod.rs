@@ -38,6 +38,17 @@ pub struct Place {
     pub offset: u32,
 }
 
+/// What became of a name that stands in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is what its path means now.
+    Shown,
+    /// A newer name has its path, or it was deleted.
+    Over,
+    /// It is about to be entered.
+    NotYet,
+}
+
 /// A core's hold on the index. Guards keep clones of it: counting them touches nothing that cores share.
 #[derive(Clone)]
 pub struct Handle(
@@ -138,6 +149,45 @@ impl Index {
     #[must_use]
     pub fn path(&self, key: PathKey) -> Option<Place> {
         self.paths.get(key)
+    }
+
+    /// The number of the name at this path.
+    #[must_use]
+    pub fn name_lsn(&self, key: PathKey) -> Option<Lsn> {
+        self.paths.numbers(key).0
+    }
+
+    /// What became of the name that a flushed record of this number gives to `key`, for who read the record in the log.
+    /// `ended` says that whoever wrote it has ended; it must have been known before this is asked.
+    #[must_use]
+    pub fn fate_of_name(&self, key: PathKey, digest: &Digest, lsn: Lsn, ended: bool) -> Fate {
+        // Before the path: a delete that is not noted here any more has taken the name out there.
+        let content_deleted = self.contents.deleted(digest);
+        let (shown, path_deleted) = self.paths.numbers(key);
+        if content_deleted.max(path_deleted).is_some_and(|deleted| lsn < deleted) {
+            return Fate::Over;
+        }
+        match shown {
+            Some(shown) if shown == lsn => Fate::Shown,
+            Some(shown) if shown > lsn => Fate::Over,
+            // Deletes are noted until all who may have come before them have ended: it was never entered, or it was
+            // deleted and the note is gone.
+            _ if ended => Fate::Over,
+            _ => Fate::NotYet,
+        }
+    }
+
+    /// Whether the index heeds a flushed delete of this content: from then on it enters no older name of it. `ended` as
+    /// for [`Index::fate_of_name`].
+    #[must_use]
+    pub fn heeds_content_delete(&self, digest: &Digest, lsn: Lsn, ended: bool) -> bool {
+        ended || self.contents.deleted(digest).is_some_and(|noted| noted >= lsn)
+    }
+
+    /// As [`Index::heeds_content_delete`], for a path.
+    #[must_use]
+    pub fn heeds_path_delete(&self, key: PathKey, lsn: Lsn, ended: bool) -> bool {
+        ended || self.paths.numbers(key).1.is_some_and(|noted| noted >= lsn)
     }
 
     /// Notes that the stored copy does not check: the next upload of it becomes the stored copy.

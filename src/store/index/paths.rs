@@ -33,6 +33,18 @@ impl PathKey {
         PathKey(u128::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")))
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// The key of these bytes; see [`PathKey::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> PathKey {
+        PathKey(u128::from_le_bytes(bytes))
+    }
+
     fn of([low, high]: [u64; 2]) -> PathKey {
         PathKey(u128::from(high) << 64 | u128::from(low))
     }
@@ -222,6 +234,12 @@ impl Paths {
 
     pub(super) fn get(&self, key: PathKey) -> Option<Place> {
         self.shard(key).find(key).map(Entry::place)
+    }
+
+    /// The number of the name at this path, and of the latest delete of the path that is not forgotten; at one moment.
+    pub(super) fn numbers(&self, key: PathKey) -> (Option<Lsn>, Option<Lsn>) {
+        let shard = self.shard(key);
+        (shard.find(key).map(|entry| Lsn(entry.lsn)), shard.deleted.get(&key).copied())
     }
 
     /// Enters a name, unless a newer one is there, the path was deleted since, or `linked` says no: that is told, under

@@ -250,6 +250,11 @@ impl Contents {
         *latest = lsn.max(*latest);
     }
 
+    /// The latest delete of this content that is not forgotten.
+    pub(in crate::store::index) fn deleted(&self, digest: &Digest) -> Option<Lsn> {
+        self.shard(digest).deleted.get(digest).copied()
+    }
+
     /// No name with a lower number is on its way any more.
     pub(in crate::store::index) fn forget_deleted(&self, digest: &Digest, lsn: Lsn) {
         let mut shard = self.shard(digest);

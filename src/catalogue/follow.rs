@@ -1,0 +1,280 @@
+//! Following the log: a task on one core reads what is new in each segment and hands it to the writing thread.
+//!
+//! The log is the queue. The catalogue keeps for each segment how far it was read, in the transaction that enters what was
+//! read; there is no other state, and no second way for a change to come. Why that comes to what the index holds:
+//!
+//! - Of a record that stands in a segment at hand, [`Tail`] says what the index made of it. A name that is live is entered
+//!   whichever copy of it is read, as often as it is; of one path the highest number wins. Whatever ends a name's life is a
+//!   record of a higher number, and is read before its effect on the index or after: both orders leave no row.
+//! - What compaction removes before it was read is of no loss: what lived in it was copied, and the copy is read. Only
+//!   deletes are left behind, once nothing needs them. So when a segment goes that was not read to its end, and after every
+//!   start, the rows are compared with the index (a *sweep*) and those of names that are gone are removed.
+//! - A catalogue that is older than the log (a crash, a power cut) reads on from its older positions. One that is newer
+//!   (its log was put back, or cut where nothing was flushed) is made anew.
+//!
+//! When more is written than it can enter, the log is read later: nothing is held in memory but one round, no segment is
+//! kept for it, and the lag says how far behind it is.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Catalogue;
+use super::schema::Trouble;
+use super::write::{Begun, Positions, Round, Writer};
+use crate::base::ids::{Lsn, SegmentId};
+use crate::limits::{CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_TICK_MS};
+use crate::runtime::buffer::Pool;
+use crate::runtime::clock;
+use crate::runtime::core::spawn;
+use crate::runtime::sync::Notify;
+use crate::store::Store;
+use crate::store::tail::{End, Tail};
+
+/// The task. `Rc`: it stays on its core.
+pub struct Follower {
+    catalogue: Arc<Catalogue>,
+    stopping: Cell<bool>,
+    wake: Notify,
+    stopped: Notify,
+}
+
+/// What it has of the log, in memory as on the disk.
+struct State {
+    tail: Tail,
+    positions: Positions,
+    is_complete: bool,
+    /// Segments at hand that will not grow and were read to their end.
+    finished: HashSet<SegmentId>,
+    /// Segments that compaction had removed at the last look.
+    removed: u64,
+    /// Rows are to be compared with the index, from the first on.
+    is_sweep_due: bool,
+    /// Behind which key that goes on; `None` while it is not under way.
+    sweep: Option<Vec<u8>>,
+}
+
+impl Follower {
+    /// Starts it.
+    #[must_use]
+    pub fn start(catalogue: &Arc<Catalogue>, store: &Arc<Store>, pool: &Pool) -> Rc<Follower> {
+        let follower = Rc::new(Follower {
+            catalogue: catalogue.clone(),
+            stopping: Cell::new(false),
+            wake: Notify::default(),
+            stopped: Notify::default(),
+        });
+        spawn(follower.clone().run(Tail::new(store, pool)));
+        follower
+    }
+
+    /// Catches up, for a while, and closes the catalogue. After the last write to the log.
+    pub async fn stop(&self) {
+        self.stopping.set(true);
+        self.wake.notify();
+        self.stopped.wait().await;
+    }
+
+    async fn run(self: Rc<Self>, tail: Tail) {
+        let mut state = State {
+            removed: tail.removed_segments(),
+            tail,
+            positions: Positions::new(),
+            is_complete: false,
+            finished: HashSet::new(),
+            is_sweep_due: false,
+            sweep: None,
+        };
+        let mut is_open = false;
+        loop {
+            let until_ns = clock::now_ns() + CATALOGUE_STOP_MS * 1_000_000;
+            let is_last = self.stopping.get();
+            let result = self.turn(&mut state, &mut is_open, is_last.then_some(until_ns)).await;
+            if is_last {
+                break;
+            }
+            let wait_ms = match result {
+                Ok(()) => CATALOGUE_TICK_MS,
+                Err(why) => {
+                    tracing::warn!(%why, "the catalogue could not be brought up to date; it is tried again");
+                    is_open = false;
+                    CATALOGUE_RETRY_MS
+                }
+            };
+            self.rest(wait_ms).await;
+        }
+        let _closed = self.catalogue.writer.run(Writer::close).await;
+        self.stopped.notify();
+    }
+
+    async fn rest(&self, ms: u64) {
+        let mut wake = std::pin::pin!(self.wake.wait());
+        crate::runtime::sync::within(Duration::from_millis(ms), wake.as_mut()).await;
+    }
+
+    /// Opens what is not open, makes anew what is damaged, enters what is new.
+    async fn turn(
+        &self,
+        state: &mut State,
+        is_open: &mut bool,
+        until_ns: Option<u64>,
+    ) -> Result<(), Trouble> {
+        let shared = &self.catalogue.shared;
+        if !*is_open {
+            match self.write(Writer::open).await {
+                Ok(begun) => self.begin(state, begun).await?,
+                Err(Trouble::Damaged(why)) => self.remake(state, &why).await?,
+                Err(refused) => return Err(refused),
+            }
+            *is_open = true;
+        }
+        if shared.is_damaged.swap(false, Ordering::AcqRel) {
+            self.remake(state, "a list found it damaged").await?;
+        }
+        match self.catch_up(state, until_ns).await {
+            Err(Trouble::Damaged(why)) => self.remake(state, &why).await,
+            result => result,
+        }
+    }
+
+    /// Runs something on the writing thread. The follower is the only one who asks, so there is always room.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let full = |_| Trouble::Refused("its thread has too much to do".to_owned());
+        self.catalogue.writer.run(work).await.map_err(full)?
+    }
+
+    /// Goes on from what an opened catalogue says.
+    async fn begin(&self, state: &mut State, begun: Begun) -> Result<(), Trouble> {
+        let ends = state.tail.ends();
+        let is_ahead = |end: &End| {
+            begun.positions.get(&end.segment).is_some_and(|read| read.last_batch > end.written.last_batch)
+        };
+        if ends.iter().any(is_ahead) {
+            return self.remake(state, "it has read what the log does not hold").await;
+        }
+        self.adopt(state, begun);
+        Ok(())
+    }
+
+    fn adopt(&self, state: &mut State, begun: Begun) {
+        self.catalogue.shared.is_complete.store(begun.is_complete, Ordering::Release);
+        state.is_complete = begun.is_complete;
+        // Without rows there is nothing to compare.
+        state.is_sweep_due = !begun.positions.is_empty();
+        state.sweep = None;
+        state.finished.clear();
+        state.positions = begun.positions;
+    }
+
+    async fn remake(&self, state: &mut State, why: &str) -> Result<(), Trouble> {
+        tracing::warn!(why, "the catalogue is made anew from the log");
+        self.catalogue.shared.is_complete.store(false, Ordering::Release);
+        let begun = self.write(Writer::remake).await?;
+        self.catalogue.shared.made.fetch_add(1, Ordering::Relaxed);
+        self.adopt(state, begun);
+        Ok(())
+    }
+
+    /// Enters all that the log holds now, and compares some rows.
+    async fn catch_up(&self, state: &mut State, until_ns: Option<u64>) -> Result<(), Trouble> {
+        let is_over = || match until_ns {
+            Some(until_ns) => clock::now_ns() > until_ns,
+            None => self.stopping.get(),
+        };
+        let (now_ns, next_lsn) = (clock::now_ns(), state.tail.store().index.next_lsn());
+        // In this order: what is counted is not in the list any more.
+        let removed = state.tail.removed_segments();
+        let ends = state.tail.ends();
+        let mut round = Round::default();
+        self.note_gone(state, &ends, removed, &mut round);
+        let (mut bytes, mut is_early) = (0, false);
+        for end in &ends {
+            let mut from = state.positions.get(&end.segment).copied();
+            while from.is_none_or(|from| from.last_batch < end.written.last_batch) {
+                if is_over() {
+                    return Ok(());
+                }
+                let room = CATALOGUE_ROUND_BYTES - bytes;
+                let Some(taken) = state.tail.take(end.segment, from, end.written, room).await? else { break };
+                from = Some(taken.reached);
+                bytes += taken.bytes;
+                round.changes.extend(taken.changes);
+                round.reached.insert(end.segment, taken.reached);
+                if bytes >= CATALOGUE_ROUND_BYTES {
+                    self.enter(state, std::mem::take(&mut round)).await?;
+                    bytes = 0;
+                }
+                if taken.is_early {
+                    is_early = true;
+                    break;
+                }
+            }
+        }
+        round.completes = !is_early && !state.is_complete;
+        if !round.reached.is_empty() || !round.gone.is_empty() || round.completes {
+            self.enter(state, round).await?;
+        }
+        if !is_early {
+            self.note_followed(now_ns, next_lsn);
+        }
+        let read = ends.iter().filter(|end| end.is_final && is_read(&state.positions, end));
+        state.finished.extend(read.map(|end| end.segment));
+        self.sweep(state).await
+    }
+
+    fn note_followed(&self, now_ns: u64, next_lsn: Lsn) {
+        self.catalogue.shared.followed_ns.store(now_ns, Ordering::Relaxed);
+        self.catalogue.shared.followed_lsn.store(next_lsn.0, Ordering::Relaxed);
+    }
+
+    /// Segments that are gone need no position any more. If one was not read to its end, or was never seen, its deletes may
+    /// have gone with it.
+    fn note_gone(&self, state: &mut State, ends: &[End], removed: u64, round: &mut Round) {
+        let is_there = |id: &SegmentId| ends.binary_search_by_key(id, |end| end.segment).is_ok();
+        round.gone = state.positions.keys().filter(|id| !is_there(id)).copied().collect();
+        let read = round.gone.iter().filter(|id| state.finished.remove(id)).count() as u64;
+        if removed - state.removed > read {
+            state.is_sweep_due = true;
+        }
+        state.removed = removed;
+    }
+
+    async fn enter(&self, state: &mut State, round: Round) -> Result<(), Trouble> {
+        let round = Arc::new(round);
+        let entered = round.clone();
+        self.write(move |writer| writer.apply(&entered)).await?;
+        let shared = &self.catalogue.shared;
+        shared.changes.fetch_add(round.changes.len() as u64, Ordering::Relaxed);
+        state.positions.extend(&round.reached);
+        for id in &round.gone {
+            state.positions.remove(id);
+        }
+        if round.completes {
+            state.is_complete = true;
+            shared.is_complete.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Compares the next rows with the index, if that is due.
+    async fn sweep(&self, state: &mut State) -> Result<(), Trouble> {
+        if state.sweep.is_none() && std::mem::take(&mut state.is_sweep_due) {
+            state.sweep = Some(Vec::new());
+        }
+        let Some(after) = state.sweep.clone() else { return Ok(()) };
+        let store = state.tail.store().clone();
+        state.sweep = self.write(move |writer| writer.sweep(&after, &store.index)).await?;
+        Ok(())
+    }
+}
+
+/// Whether all of a segment was read.
+fn is_read(positions: &Positions, end: &End) -> bool {
+    positions.get(&end.segment).is_some_and(|read| read.last_batch >= end.written.last_batch)
+}

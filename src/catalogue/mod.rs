@@ -1,0 +1,216 @@
+//! The catalogue: what is stored as lists that can be filtered, searched and sorted. SQLite, derived from the log, on
+//! threads of its own; it may be deleted.
+//!
+//! Always:
+//! - no upload, download or delete waits for it. It reads what the log has already made durable;
+//! - its content is a function of the log alone: read from any point on, through a crash or from nothing, it comes to the
+//!   same ([`follow`] says why);
+//! - what it cannot read, or does not know, it removes and makes anew.
+
+mod cursor;
+pub mod follow;
+mod query;
+mod schema;
+mod words;
+mod write;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+pub use cursor::Cursor;
+pub use follow::Follower;
+pub use query::{Category, File, Order, Page, Query, Totals};
+pub use schema::{FILE, Trouble};
+
+use crate::base::ids::{Lsn, StoreId};
+use crate::limits::{
+    CATALOGUE_JOURNAL_BYTES, CATALOGUE_NICE, CATALOGUE_QUERY_MS, CATALOGUE_READERS, CATALOGUE_TICK_MS,
+    CATALOGUE_WAITING_MAX,
+};
+use crate::runtime::clock;
+use crate::runtime::worker::{Full, Workers};
+use write::Writer;
+
+/// The catalogue of a store. Shared by all cores.
+pub struct Catalogue {
+    store: StoreId,
+    writer: Workers<Writer>,
+    readers: Workers<Reader>,
+    shared: Arc<Shared>,
+}
+
+/// What its threads and the follower tell each other.
+#[derive(Default)]
+struct Shared {
+    generation: Arc<AtomicU64>,
+    /// It lists all that the log held at some moment; until then it would leave out what is old.
+    is_complete: AtomicBool,
+    /// A reader found it damaged.
+    is_damaged: AtomicBool,
+    /// All that the log held at this time is in, ...
+    followed_ns: AtomicU64,
+    /// ... and all numbers below this.
+    followed_lsn: AtomicU64,
+    made: AtomicU64,
+    changes: AtomicU64,
+}
+
+/// How far the catalogue is behind the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lag {
+    /// Nanoseconds since all that the log held was in.
+    pub ns: u64,
+    /// Numbers drawn since: at least as many as there were changes.
+    pub numbers: u64,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NoAnswer {
+    /// Too many ask.
+    Busy,
+    /// It is being made, and would leave out what is old.
+    Incomplete,
+    /// It took too long.
+    TooLong,
+    /// It cannot be read now; the log says why.
+    Unreadable,
+}
+
+/// The state of a reading thread.
+struct Reader {
+    path: PathBuf,
+    store: StoreId,
+    shared: Arc<Shared>,
+    connection: Option<(u64, Connection)>,
+}
+
+impl Catalogue {
+    /// Starts the threads of the catalogue in this data folder. Its file is opened, or made, when it is followed first.
+    /// The journal takes a part of `segment_bytes`, which is scaled to the volume.
+    ///
+    /// # Errors
+    /// Why threads cannot be had.
+    pub fn start(folder: &Path, store: StoreId, segment_bytes: u64) -> io::Result<Arc<Catalogue>> {
+        let path = folder.join(FILE);
+        let shared = Arc::<Shared>::default();
+        shared.followed_ns.store(clock::now_ns(), Ordering::Relaxed);
+        let journal = CATALOGUE_JOURNAL_BYTES.min(segment_bytes / 4);
+        let writer = Writer::new(path.clone(), store, journal, shared.generation.clone());
+        let reader = || Reader { path: path.clone(), store, shared: shared.clone(), connection: None };
+        let readers = (0..CATALOGUE_READERS).map(|_| reader()).collect();
+        Ok(Arc::new(Catalogue {
+            store,
+            writer: Workers::start("catalogue", CATALOGUE_NICE, CATALOGUE_WAITING_MAX, vec![writer])?,
+            readers: Workers::start("list", CATALOGUE_NICE, CATALOGUE_WAITING_MAX, readers)?,
+            shared,
+        }))
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// A page of a list.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub async fn list(&self, query: Query) -> Result<Page, NoAnswer> {
+        self.read(move |connection| query::page(connection, &query)).await
+    }
+
+    /// Sums over all files.
+    ///
+    /// # Errors
+    /// See [`NoAnswer`].
+    pub async fn totals(&self) -> Result<Totals, NoAnswer> {
+        self.read(query::totals).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        // At a start that is soon.
+        let until_ns = clock::now_ns() + CATALOGUE_QUERY_MS * 1_000_000;
+        while !self.shared.is_complete.load(Ordering::Acquire) {
+            if clock::now_ns() > until_ns {
+                return Err(NoAnswer::Incomplete);
+            }
+            clock::sleep(Duration::from_millis(CATALOGUE_TICK_MS / 4)).await;
+        }
+        match self.readers.run(move |reader| reader.ask(ask)).await {
+            Ok(answer) => answer,
+            Err(Full) => Err(NoAnswer::Busy),
+        }
+    }
+
+    /// How far it is behind.
+    #[must_use]
+    pub fn lag(&self, next_lsn: Lsn) -> Lag {
+        let followed = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Lag {
+            ns: clock::now_ns().saturating_sub(followed(&self.shared.followed_ns)),
+            numbers: next_lsn.0.saturating_sub(followed(&self.shared.followed_lsn)),
+        }
+    }
+
+    /// How often it was made, or made anew, since the start.
+    #[must_use]
+    pub fn times_made(&self) -> u64 {
+        self.shared.made.load(Ordering::Relaxed)
+    }
+
+    /// Changes entered since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Relaxed)
+    }
+}
+
+impl Reader {
+    fn ask<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, NoAnswer> {
+        let answer = self.connection().and_then(|connection| ask(connection).map_err(Trouble::of_reading));
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(Trouble::Damaged(why)) => {
+                tracing::error!(why, "the catalogue cannot be read; it is made anew from the log");
+                self.connection = None;
+                self.shared.is_damaged.store(true, Ordering::Release);
+                Err(NoAnswer::Unreadable)
+            }
+            Err(Trouble::Refused(why)) if why == INTERRUPTED => Err(NoAnswer::TooLong),
+            Err(Trouble::Refused(why)) => {
+                // It may have been replaced, or its folder be back: the next question opens it again.
+                tracing::warn!(why, "the catalogue could not be read");
+                self.connection = None;
+                Err(NoAnswer::Unreadable)
+            }
+        }
+    }
+
+    /// On the newest file, with the time of one question before it.
+    fn connection(&mut self) -> Result<&Connection, Trouble> {
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        if self.connection.as_ref().is_none_or(|(of, _)| *of != generation) {
+            self.connection = None;
+            let connection = schema::open_to_read(&self.path, self.store)?;
+            self.connection = Some((generation, connection));
+        }
+        let Some((_, connection)) = &mut self.connection else {
+            return Err(Trouble::Refused("it is not open".to_owned()));
+        };
+        query::give_up_after(connection)?;
+        Ok(connection)
+    }
+}
+
+/// What SQLite says of a question that was given up.
+const INTERRUPTED: &str = "interrupted";

@@ -1,0 +1,265 @@
+//! Following the log from outside: what its records did to names, segment by segment, each from where the follower is.
+//!
+//! Always:
+//! - a record is handed over once the index shows what it did, or shows that something newer undid it; a batch with one
+//!   that is still on its way is left for the next time. So who takes all batches of all segments, in whatever order,
+//!   ends with what the index holds;
+//! - what is handed over is flushed (with `durability commit`);
+//! - a segment is not freed while it is read, and a read is short: who follows holds up nothing;
+//! - segments are read as they are written, past the page cache: what stands behind the last batch must not get into it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Store;
+use super::epoch::Entrance;
+use super::format::{Body, FIRST_BATCH_OFFSET, SegmentHeader};
+use super::index::{Fate, Location, PathKey};
+use super::read::StoredName;
+use super::scan::{self, FoundBatch, SegmentHead, Window};
+use super::segment::{self, Segment, Written};
+use crate::base::digest::Digest;
+use crate::base::ids::{BatchSeq, Lsn, SegmentId};
+use crate::limits::{BLOCK_BYTES, SCAN_WINDOW_BYTES, TAIL_RECORDS_AT_ONCE, TAIL_WINDOW_BYTES};
+use crate::runtime::buffer::Pool;
+use crate::runtime::core::yield_now;
+use crate::runtime::disk::{File, Open};
+
+/// What a record did, as far as names go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A path means a content of so many bytes.
+    Named {
+        /// The path.
+        key: PathKey,
+        /// What the record says.
+        name: Box<StoredName>,
+        /// Bytes of the content; 0 where its record cannot be read.
+        size: u64,
+    },
+    /// Names of lower numbers at this path are gone.
+    PathDeleted(PathKey, Lsn),
+    /// Names of lower numbers of this content are gone.
+    ContentDeleted(Digest, Lsn),
+}
+
+/// A segment as one who follows sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Which.
+    pub segment: SegmentId,
+    /// How far it is written.
+    pub written: Written,
+    /// Nothing more will be.
+    pub is_final: bool,
+}
+
+/// What was read of a segment in one go.
+#[derive(Debug)]
+pub struct Taken {
+    /// In the order of the log.
+    pub changes: Vec<Change>,
+    /// How far that is.
+    pub reached: Written,
+    /// Bytes of log records read.
+    pub bytes: usize,
+    /// The next batch says something that the index does not show yet.
+    pub is_early: bool,
+}
+
+/// One who follows the log of a store. Stays on its core.
+pub struct Tail {
+    store: Arc<Store>,
+    pool: Pool,
+    entrance: Entrance,
+    /// Those that are read on.
+    open: RefCell<HashMap<SegmentId, Rc<Source>>>,
+}
+
+/// A segment's file and header.
+struct Source {
+    file: File,
+    header: Box<SegmentHeader>,
+}
+
+impl Tail {
+    /// One that has read nothing.
+    #[must_use]
+    pub fn new(store: &Arc<Store>, pool: &Pool) -> Tail {
+        Tail {
+            store: store.clone(),
+            pool: pool.clone(),
+            entrance: store.epochs.join(),
+            open: RefCell::default(),
+        }
+    }
+
+    /// Whose log it is.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// All segments there are, by number.
+    #[must_use]
+    pub fn ends(&self) -> Vec<End> {
+        let end = |segment: &Arc<Segment>| {
+            // In this order: what is sealed is not written to any more.
+            let is_final = segment.is_sealed();
+            End { segment: segment.id, written: segment.written(), is_final }
+        };
+        let ends: Vec<End> = self.store.segments.all().iter().map(end).collect();
+        let is_there = |id: &SegmentId| ends.binary_search_by_key(id, |end| end.segment).is_ok();
+        self.open.borrow_mut().retain(|id, _| is_there(id));
+        ends
+    }
+
+    /// Segments that compaction has removed since the start.
+    #[must_use]
+    pub fn removed_segments(&self) -> u64 {
+        self.store.compaction.segments.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Reads a segment on from `from` (`None`: from its beginning) up to `to`, one of its [`Tail::ends`]; about
+    /// `bytes_max` bytes of records at most. `None` if the segment is gone.
+    ///
+    /// # Errors
+    /// What the disk gave. A batch that does not check is passed over: recovery and scrubbing tell of those.
+    pub async fn take(
+        &self,
+        segment: SegmentId,
+        from: Option<Written>,
+        to: Written,
+        bytes_max: usize,
+    ) -> io::Result<Option<Taken>> {
+        let _active = self.entrance.enter(self.store.index.next_lsn());
+        let Some(segment) = self.store.segments.get(segment) else { return Ok(None) };
+        let Some(source) = self.source(&segment).await? else {
+            tracing::warn!(segment = %segment.id, "the head of a segment cannot be read; its names are not listed");
+            return Ok(Some(Taken { changes: Vec::new(), reached: to, bytes: 0, is_early: false }));
+        };
+        let Source { file, header } = &*source;
+        let first = BatchSeq(header.first_batch.0 - 1);
+        let reached = from.unwrap_or(Written { end: FIRST_BATCH_OFFSET, last_batch: first });
+        let far = to.end.saturating_sub(reached.end) > SCAN_WINDOW_BYTES as u64;
+        let window_bytes = if far { SCAN_WINDOW_BYTES } else { TAIL_WINDOW_BYTES };
+        let mut window = Window::of(file, &self.pool, window_bytes);
+        let mut taken = Taken { changes: Vec::new(), reached, bytes: 0, is_early: false };
+        while taken.reached.last_batch < to.last_batch && taken.bytes < bytes_max {
+            let Some(batch) = next_batch(&mut window, header, taken.reached, to).await? else {
+                taken.reached = to;
+                break;
+            };
+            let before = taken.changes.len();
+            if !self.interpret(&segment, &batch, &mut taken.changes).await {
+                taken.changes.truncate(before);
+                taken.is_early = true;
+                break;
+            }
+            taken.bytes += batch.table.len();
+            taken.reached = Written { end: batch.header.end(), last_batch: batch.header.seq };
+        }
+        if segment.is_sealed() && taken.reached.last_batch >= segment.written().last_batch {
+            self.open.borrow_mut().remove(&segment.id);
+        }
+        Ok(Some(taken))
+    }
+
+    /// `None` if its header cannot be read.
+    async fn source(&self, segment: &Segment) -> io::Result<Option<Rc<Source>>> {
+        if let Some(source) = self.open.borrow().get(&segment.id) {
+            return Ok(Some(source.clone()));
+        }
+        let how = Open { direct: self.store.direct, ..Open::default() };
+        let file = self.store.disk.open(&segment::path(segment.id), how).await?;
+        let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await?;
+        let SegmentHead::Open { header, .. } = head else { return Ok(None) };
+        let source = Rc::new(Source { file, header });
+        self.open.borrow_mut().insert(segment.id, source.clone());
+        Ok(Some(source))
+    }
+
+    /// Appends what the records of a batch did. False if one of them is still on its way to the index.
+    async fn interpret(&self, segment: &Segment, batch: &FoundBatch, changes: &mut Vec<Change>) -> bool {
+        // Known before the index is asked.
+        let oldest = self.store.epochs.oldest();
+        let has_ended = |lsn: Lsn| oldest.is_none_or(|began| began > lsn);
+        let index = &self.store.index;
+        for (number, (_, _, record)) in batch.records(segment.seed).enumerate() {
+            if number > 0 && number.is_multiple_of(TAIL_RECORDS_AT_ONCE) {
+                yield_now().await;
+            }
+            // Damage is told by those who look for it.
+            let Ok(record) = record else { continue };
+            let (lsn, ended) = (record.lsn, has_ended(record.lsn));
+            match record.body {
+                Body::Name(name) => {
+                    let key = PathKey::new(name.namespace, &name.path);
+                    match index.fate_of_name(key, &name.digest, lsn, ended) {
+                        Fate::NotYet => return false,
+                        Fate::Over => continue,
+                        Fate::Shown => {}
+                    }
+                    // The index was told of none that is not.
+                    let Ok(path) = String::from_utf8(name.path.into_owned()) else { continue };
+                    let attributes = name.attributes.into_owned();
+                    let stored = StoredName { lsn, time: record.time, digest: name.digest, path, attributes };
+                    let size = self.size_of(&name.digest).await;
+                    changes.push(Change::Named { key, name: Box::new(stored), size });
+                }
+                Body::DeleteName { namespace, path } => {
+                    let key = PathKey::new(namespace, &path);
+                    if !index.heeds_path_delete(key, lsn, ended) {
+                        return false;
+                    }
+                    changes.push(Change::PathDeleted(key, lsn));
+                }
+                Body::DeleteContent(digest) => {
+                    if !index.heeds_content_delete(&digest, lsn, ended) {
+                        return false;
+                    }
+                    changes.push(Change::ContentDeleted(digest, lsn));
+                }
+                Body::Put(_)
+                | Body::PutLarge(_)
+                | Body::Attributes { .. }
+                | Body::RetireSegment(_)
+                | Body::RetireBlob(_)
+                | Body::Unknown(_) => {}
+            }
+        }
+        true
+    }
+
+    async fn size_of(&self, digest: &Digest) -> u64 {
+        let Some(content) = self.store.index.content(digest) else { return 0 };
+        match content.location {
+            Location::Inline { len, .. } => u64::from(len),
+            Location::Large { record, entry_len, .. } => {
+                self.store.read_large(&self.pool, record, entry_len).await.map_or(0, |large| large.len)
+            }
+        }
+    }
+}
+
+/// The first batch behind `reached` that can be read and ends at `to` or before; `None` if there is none.
+async fn next_batch(
+    window: &mut Window<'_>,
+    header: &SegmentHeader,
+    reached: Written,
+    to: Written,
+) -> io::Result<Option<FoundBatch>> {
+    let mut offset = reached.end;
+    while offset < to.end {
+        if let Ok(batch) = scan::batch_at(window, header, offset, to.end).await?
+            && batch.header.seq > reached.last_batch
+        {
+            return Ok(Some(batch));
+        }
+        offset += BLOCK_BYTES as u64;
+    }
+    Ok(None)
+}
