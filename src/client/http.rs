@@ -182,7 +182,11 @@ impl Client {
                 ClientError::Busy { status, why, after }
             }
             Ok(Said { error: why }) => ClientError::Refused { status, why },
-            Err(_) if is_head => ClientError::Refused { status, why: "no more than that".to_owned() },
+            // An answer to HEAD has no sentence.
+            Err(_) if is_head && matches!(status, 429 | 503) => {
+                ClientError::Busy { status, why: "come again".to_owned(), after }
+            }
+            Err(_) if is_head => ClientError::Refused { status, why: said_by(status).to_owned() },
             Err(_) if matches!(status, 429 | 502..=504) => {
                 ClientError::Busy { status, why: "it says no more".to_owned(), after }
             }
@@ -227,6 +231,17 @@ impl Client {
     /// Something else than a daemon.
     pub(super) fn stranger(&self, why: &str) -> ClientError {
         ClientError::Stranger(format!("what answers at {} is no rhinobox: {why}", self.server))
+    }
+}
+
+/// What a status says by itself.
+fn said_by(status: u16) -> &'static str {
+    match status {
+        401 => "show a token that is good: in RHINOBOX_TOKEN, or in a file with --token-file",
+        403 => "this token may not do that",
+        404 => "there is no such thing",
+        500 => "stored copy is damaged",
+        _ => "it says no more",
     }
 }
 

@@ -10,6 +10,7 @@ mod a_busy_or_lost_server_is_asked_again;
 mod a_download_is_whole_or_not_there;
 mod a_file_that_changes_or_vanishes_is_named;
 mod a_second_run_sends_no_content;
+mod a_token_is_shown_and_its_lack_is_said;
 mod an_interrupted_put_is_resumed;
 mod bad_input_is_said_in_a_sentence;
 mod everything_that_is_no_file_is_passed_over;
