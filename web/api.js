@@ -76,7 +76,8 @@ async function wordsOf(answer) {
 
 // Asks, and gives the answer if it is good. Throws an ApiError, an AwayError, or what an abort throws.
 export async function ask(path, { method = "GET", json, headers, signal, quiet = false } = {}) {
-  const options = { method, headers: withToken(headers), signal };
+  // Without credentials a browser asks nobody for a password by itself: this page does.
+  const options = { method, headers: withToken(headers), signal, credentials: "omit" };
   if (json !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(json);

@@ -7,7 +7,7 @@ import { byId, setText } from "./dom.js";
 import { DropView } from "./drop.js";
 import { signIn } from "./signin.js";
 
-const TITLES = { drop: "Drop", watch: "Watch" };
+const TITLES = { drop: "Drop", browse: "Browse", watch: "Watch" };
 // How often an idle page looks whether the server is there.
 const PULSE_MS = 4000;
 const THEME_KEY = "rhinobox-theme";
@@ -18,6 +18,7 @@ let shown = null;
 
 // What is looked at seldom comes when it is looked at.
 async function viewOf(name) {
+  if (!views[name] && name === "browse") views.browse = new (await import("./browse.js")).BrowseView(byId("view-browse"));
   if (!views[name] && name === "watch") views.watch = new (await import("./watch.js")).WatchView(byId("view-watch"));
   return views[name];
 }
@@ -116,8 +117,11 @@ byId("sign-out").addEventListener("click", () => {
 addEventListener("hashchange", () => show());
 document.addEventListener("visibilitychange", takePulse);
 setInterval(takePulse, PULSE_MS);
+showServer();
 showTheme();
 showToken();
-// Whether a token is wanted shows at once, not with the first drop.
-ask("/files?limit=1").catch(() => {});
+// Whether a token is wanted shows at once, not with the first drop; and whether there is a catalogue to browse.
+ask("/files?limit=1").catch((error) => {
+  document.querySelector("[data-view=browse]").hidden = error.status === 404 || error.status === 501;
+});
 show({ isFirst: true });

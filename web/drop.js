@@ -213,7 +213,7 @@ function paintRow(row, item) {
     parts.icon.replaceChildren(icon(kind));
   }
   setText(parts.name, item.name);
-  setAttribute(parts.name, "href", item.record ? `/${item.record.path}` : null);
+  setAttribute(parts.name, "href", item.record ? `#/browse?open=${item.record.hash}` : null);
   const more = [item.folder, format.bytes(item.size), item.note || item.terms?.category].filter(Boolean);
   setText(parts.more, item.error === "" ? more.join(" · ") : item.error);
   const share = item.size > 0 ? item.moved / item.size : 0;

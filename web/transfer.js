@@ -358,6 +358,8 @@ export class Transfer extends EventTarget {
     const isAway = error instanceof AwayError;
     const isBusy = error.status === 503 || error.status === 429;
     if (isBusy) this.#wait(Math.max(1, error.retryAfterS));
+    // Something else may be answered meanwhile: that it is there again does not say that this will work.
+    if (isAway) this.#wait(1);
     if (error.status === 401) this.pause();
     for (const item of items) {
       item.moved = 0;

@@ -44,7 +44,7 @@ export class WatchView {
     const tile = (name, label) => {
       const [value, more] = [h("p", { class: "tile-value" }, "–"), h("p", { class: "tile-more" }, "")];
       this.tiles[name] = { value, more };
-      return h("div", { class: "tile" }, h("h3", {}, label), value, more);
+      return h("div", { class: "tile" }, h("h2", {}, label), value, more);
     };
     const legend = (...names) => h("p", { class: "legend" }, ...names.map(([of, words]) => h("span", { class: `key is-${of}` }, words)));
     const panel = (title, more, ...content) => h("div", { class: "panel" }, h("div", { class: "panel-head" }, h("h2", {}, title), more), ...content);

@@ -48,7 +48,7 @@ macro_rules! asset {
 }
 
 /// All of them, the page itself first.
-static ASSETS: [Asset; 19] = [
+static ASSETS: [Asset; 22] = [
     asset!("index.html", HTML),
     asset!("style.css", STYLE),
     asset!("icon.svg", PICTURE),
@@ -65,6 +65,9 @@ static ASSETS: [Asset; 19] = [
     asset!("hasher.js", SCRIPT),
     asset!("transfer.js", SCRIPT),
     asset!("drop.js", SCRIPT),
+    asset!("media.js", SCRIPT),
+    asset!("browse.js", SCRIPT),
+    asset!("details.js", SCRIPT),
     asset!("metrics.js", SCRIPT),
     asset!("chart.js", SCRIPT),
     asset!("watch.js", SCRIPT),

@@ -135,6 +135,12 @@ export class Page {
     return this.arrive(() => this.ask("Page.navigate", { url: to }));
   }
 
+  // Loads the page that is shown anew, at this place in it.
+  async again(hash) {
+    await this.run(`location.hash = ${JSON.stringify(hash)}`);
+    return this.arrive(() => this.ask("Page.reload"));
+  }
+
   async run(expression) {
     const { result, exceptionDetails } = await this.ask("Runtime.evaluate", {
       expression, awaitPromise: true, returnByValue: true, userGesture: true,
@@ -186,7 +192,7 @@ export class Page {
   async press(label) {
     await this.until(`(() => {
       for (const old of document.querySelectorAll("[data-press]")) delete old.dataset.press;
-      const scope = document.querySelector("dialog[open]") ?? document;
+      const scope = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
       const wanted = [...scope.querySelectorAll("button, a, summary")].find((element) =>
         (element.innerText.trim() === ${JSON.stringify(label)} || element.getAttribute("aria-label") === ${JSON.stringify(label)}) && element.checkVisibility() && !element.disabled);
       if (wanted) wanted.dataset.press = "";
@@ -205,11 +211,20 @@ export class Page {
     await this.ask("Input.dispatchKeyEvent", { type: "keyUp", key, code, windowsVirtualKeyCode });
   }
 
-  // Drops files and folders of this machine on the page, as a file manager does.
+  // Drops files and folders of this machine on the page, as a file manager does. The browser tells the page of a drop only
+  // once the page has said, to a look at what hovers, that it takes it.
   async drop(paths) {
     const data = { items: [], files: paths, dragOperationsMask: 1 };
-    for (const type of ["dragEnter", "dragOver", "drop"]) {
-      await this.ask("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+    const send = (type) => this.ask("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+    const veil = `document.querySelector("#drop-veil").hidden`;
+    await send("dragEnter");
+    await send("dragOver");
+    await this.until(`!${veil}`);
+    for (let tries = 0; tries < 5 && !(await this.run(veil)); tries++) {
+      await send("dragOver");
+      await pause(50 * tries);
+      await send("drop");
+      await pause(50);
     }
   }
 

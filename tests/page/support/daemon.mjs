@@ -67,9 +67,13 @@ export class Link {
   static async to(port) {
     const link = new Link();
     link.sockets = new Set();
-    // What a client may still send before it is cut off; nothing is cut while this is infinite.
-    link.bytesLeft = Infinity;
-    link.cuts = 0;
+    // Cuts its client off each time that so many bytes have passed, as often as it is still to be cut. A browser tries a
+    // connection that it kept once more by itself, without a word to the page.
+    link.cutsLeft = 0;
+    link.bytesBetween = 0;
+    let bytes = 0;
+    // How fast a client's bytes pass.
+    link.bytesPerSecond = Infinity;
     link.server = net.createServer((client) => {
       const upstream = net.connect(port, "127.0.0.1");
       for (const socket of [client, upstream]) {
@@ -82,16 +86,18 @@ export class Link {
         });
       }
       client.on("data", (data) => {
-        link.bytesLeft -= data.length;
-        if (link.bytesLeft >= 0) {
-          if (!upstream.write(data)) {
-            client.pause();
-            upstream.once("drain", () => client.resume());
-          }
+        bytes += data.length;
+        if (link.cutsLeft === 0 || bytes < link.bytesBetween) {
+          const hasRoom = upstream.write(data);
+          const pauseMs = (1000 * data.length) / link.bytesPerSecond;
+          if (hasRoom && pauseMs < 1) return;
+          client.pause();
+          if (hasRoom) setTimeout(() => client.resume(), pauseMs);
+          else upstream.once("drain", () => setTimeout(() => client.resume(), pauseMs));
           return;
         }
-        link.bytesLeft = Infinity;
-        link.cuts++;
+        bytes = 0;
+        link.cutsLeft--;
         client.resetAndDestroy();
       });
       upstream.pipe(client);
