@@ -82,6 +82,17 @@ test-page: | toolchain ## Install a browser and let it use the page of the daemo
 	$(CARGO) build
 	scripts/test-page.sh "$(TARGET)" $(TESTS)
 
+.PHONY: openapi
+openapi: ## Make docs/openapi.json of docs/openapi.yaml
+	scripts/setup-openapi.sh "$(TARGET)"
+	"$(TARGET)/openapi-tools/venv/bin/python" scripts/openapi.py
+
+.PHONY: test-openapi
+test-openapi: | toolchain ## Let schemathesis compare the daemon with docs/openapi.yaml, without tokens and with
+	scripts/setup-openapi.sh "$(TARGET)"
+	$(CARGO) build
+	scripts/test-openapi.sh "$(TARGET)"
+
 .PHONY: fuzz-smoke
 fuzz-smoke: | toolchain ## Run every fuzz target for some seconds, with a fixed seed
 	scripts/setup-fuzz.sh

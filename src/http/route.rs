@@ -66,6 +66,8 @@ pub enum Route {
     Metrics,
     /// `GET /stats`
     Stats,
+    /// `GET /openapi.json`
+    OpenApi,
     /// An endpoint of the predecessor, whatever the method.
     Gone,
     /// `GET /`
@@ -94,6 +96,7 @@ enum Resource<'a> {
     Readyz,
     Metrics,
     Stats,
+    OpenApi,
 }
 
 impl<'a> Resource<'a> {
@@ -110,6 +113,7 @@ impl<'a> Resource<'a> {
             b"/metrics" => Resource::Metrics,
             b"/stats" => Resource::Stats,
             b"/files" => Resource::Files,
+            b"/openapi.json" => Resource::OpenApi,
             _ if path.starts_with(b"/storage/") => Resource::Stored(path),
             _ => {
                 let mut segments = path.strip_prefix(b"/files/")?.split(|&byte| byte == b'/');
@@ -165,6 +169,7 @@ fn get(resource: &Resource<'_>) -> Option<Result<Route, HttpError>> {
         Resource::Metrics => Ok(Route::Metrics),
         Resource::Stats => Ok(Route::Stats),
         Resource::Files => Ok(Route::Files),
+        Resource::OpenApi => Ok(Route::OpenApi),
         Resource::File(hash) => parse_hash(hash).map(|hash| Route::File { hash }),
         Resource::Meta(hash) => parse_hash(hash).map(|hash| Route::Meta { hash }),
         Resource::Stored(path) => decode_stored(path).map(|path| Route::Stored { path }),
@@ -248,6 +253,7 @@ mod tests {
             (Method::Get, "/readyz".to_owned(), Route::Readyz),
             (Method::Get, "/metrics".to_owned(), Route::Metrics),
             (Method::Get, "/files".to_owned(), Route::Files),
+            (Method::Get, "/openapi.json".to_owned(), Route::OpenApi),
             (Method::Get, "/".to_owned(), Route::Root),
             (Method::Get, "/ui/app.js".to_owned(), Route::Part { name: "app.js".to_owned() }),
             (Method::Head, "/ui/a/../%2e".to_owned(), Route::Part { name: "a/../%2e".to_owned() }),

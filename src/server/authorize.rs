@@ -17,7 +17,7 @@ const DELETE: Need = Need::OneOf(Scopes::of(&[Scope::Delete]));
 const fn need(route: &Route) -> Need {
     match route {
         // Whether it lives and serves; and the page's own files, so that a person can sign in.
-        Route::Healthz | Route::Readyz | Route::Root | Route::Part { .. } => Need::Nothing,
+        Route::Healthz | Route::Readyz | Route::Root | Route::Part { .. } | Route::OpenApi => Need::Nothing,
         Route::Ingest | Route::PutFile { .. } | Route::Names { .. } | Route::ManyNames => UPLOAD,
         // An uploader is told by each answer whether the content was stored already, a reader by each download.
         Route::Dedup => Need::OneOf(Scopes::of(&[Scope::Upload, Scope::Read])),

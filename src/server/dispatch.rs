@@ -4,7 +4,8 @@
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
 use super::{
-    authorize, dedup, delete, download, error, files, health, many_names, names, page, put, stats, upload,
+    authorize, dedup, delete, download, error, files, health, many_names, names, openapi, page, put, stats,
+    upload,
 };
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
@@ -36,6 +37,7 @@ pub async fn answer(
         Route::Metrics => return health::metrics(conn, head, persistence).await,
         Route::Root => return page::root(conn, head, persistence).await,
         Route::Part { name } => return page::part(conn, head, persistence, &name).await,
+        Route::OpenApi => return openapi::document(conn, head, persistence).await,
         Route::Gone => {
             let message = "this endpoint of the predecessor is gone: use POST /ingest/media";
             return Err(HttpError::new(Status::NotImplemented, message).into());
@@ -75,6 +77,7 @@ pub async fn answer(
         | Route::Metrics
         | Route::Root
         | Route::Part { .. }
+        | Route::OpenApi
         | Route::Gone
         | Route::Ingest
         | Route::Dedup

@@ -26,6 +26,7 @@ pub mod many_names;
 pub mod metrics;
 pub mod names;
 pub mod ndjson;
+pub mod openapi;
 pub mod page;
 mod parts;
 pub mod put;
