@@ -18,4 +18,5 @@ mod hostile_names_arrive_and_move_no_terminal;
 mod results_are_told_by_json_and_exit_status;
 mod standard_input_is_a_file_too;
 mod the_predecessors_folder_comes_in;
+mod what_is_stored_is_listed_and_found;
 mod what_is_stored_is_shown_and_removed;

@@ -95,10 +95,10 @@ pub struct Get {
 /// `rhinobox ls`
 #[derive(Args, Clone, Debug)]
 pub struct List {
-    /// Only this media type (images), or type (image/png)
+    /// Only this media type: images, videos, audio, documents, spreadsheets, presentations, archives, code, other
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
-    /// Only this category
+    /// Only this category, or what is below a folder with a slash (images/jpg)
     #[arg(long)]
     pub category: Option<String>,
     /// Only what was uploaded at this time or later (2025-11-15 or 2025-11-15T10:30:00Z)
@@ -113,7 +113,7 @@ pub struct List {
     /// Only what has at most so many bytes
     #[arg(long, value_name = "BYTES")]
     pub max_size: Option<u64>,
-    /// Another order, as the daemon knows them
+    /// Another order: oldest, largest, smallest, name, name_desc [default: newest]
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<String>,
     /// No more than so many [default: all]
