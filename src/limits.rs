@@ -405,6 +405,8 @@ pub const LIST_FILES_USUAL: usize = 100;
 pub const SEARCH_BYTES_MAX: usize = 1_024;
 /// ... and in words.
 pub const SEARCH_WORDS_MAX: usize = 32;
+/// How often a change of a name looks whether another change, or a delete, that came first is over.
+pub const AMEND_POLL_MS: u64 = 1;
 /// Tags of a name ...
 pub const TAGS_MAX: usize = 64;
 /// ... and the bytes of each, key and value together.

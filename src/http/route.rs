@@ -46,6 +46,11 @@ pub enum Route {
         /// The decoded path, as for [`Route::Stored`].
         path: String,
     },
+    /// `PATCH /storage/…`
+    Amend {
+        /// The decoded path, as for [`Route::Stored`].
+        path: String,
+    },
     /// `GET /files/{hash}/meta`
     Meta {
         /// The content asked about.
@@ -133,7 +138,7 @@ impl<'a> Resource<'a> {
         match self {
             Resource::Ingest | Resource::Dedup | Resource::ManyNames | Resource::Names(_) => "POST",
             Resource::File(_) => "GET, HEAD, PUT, DELETE",
-            Resource::Stored(_) => "GET, HEAD, DELETE",
+            Resource::Stored(_) => "GET, HEAD, PATCH, DELETE",
             _ => "GET, HEAD",
         }
     }
@@ -153,6 +158,7 @@ pub fn route(method: Method, path: &[u8]) -> Result<Route, HttpError> {
         (Resource::ManyNames, Method::Post) => Ok(Route::ManyNames),
         (Resource::File(name), Method::Put) => Ok(Route::PutFile { name: decode_name(name)? }),
         (Resource::File(hash), Method::Delete) => Ok(Route::DeleteFile { hash: parse_hash(hash)? }),
+        (Resource::Stored(path), Method::Patch) => Ok(Route::Amend { path: decode_stored(path)? }),
         (Resource::Stored(path), Method::Delete) => Ok(Route::DeleteStored { path: decode_stored(path)? }),
         (Resource::Names(hash), Method::Post) => Ok(Route::Names { hash: parse_hash(hash)? }),
         (_, Method::Get | Method::Head) => get(&resource).unwrap_or_else(|| Err(not_allowed(&resource))),
@@ -271,7 +277,7 @@ mod tests {
             (Method::Get, "/dedup", "POST"),
             (Method::Head, "/names", "POST"),
             (Method::Post, "/files/x", "GET, HEAD, PUT, DELETE"),
-            (Method::Put, "/storage/a", "GET, HEAD, DELETE"),
+            (Method::Put, "/storage/a", "GET, HEAD, PATCH, DELETE"),
             (Method::Post, "/files", "GET, HEAD"),
             (Method::Options, "/healthz", "GET, HEAD"),
             (Method::Other, "/", "GET, HEAD"),

@@ -8,6 +8,7 @@
 //! Always: nothing is answered that is not flushed (with `durability=os`: that the kernel does not have). A request that
 //! was not received in full names nothing, unless its answer streams: then each file is final when it has its line.
 
+pub mod amend;
 pub mod error;
 pub mod hashing;
 pub mod large;

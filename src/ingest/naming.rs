@@ -124,12 +124,11 @@ impl Namings {
     ) -> Option<Result<Named, FileError>> {
         let time = stored.declared.time.unwrap_or(time);
         let path = (&mut self.scratch, ingest.path_digits);
-        let (mut named, attributes) = match prepare(path, stored, terms, time) {
+        let (mut named, mut attributes) = match prepare(path, stored, terms, time) {
             Ok(prepared) => prepared,
             Err(error) => return Some(Err(error)),
         };
-        let fingerprint = ingest.store.index.fingerprint(&stored.digest, attributes.as_bytes());
-        let bound = bind(ingest, &named.path, &stored.digest, fingerprint).await;
+        let bound = bind(ingest, &named.path, &stored.digest, &mut attributes).await;
         let bound = match bound {
             Bind::Taken | Bind::Different(_) => {
                 let name = base_name(&stored.declared.name);
@@ -141,10 +140,13 @@ impl Namings {
                     return Some(Err(error.into()));
                 }
                 named.path = self.scratch.as_str().into();
-                bind(ingest, &named.path, &stored.digest, fingerprint).await
+                bind(ingest, &named.path, &stored.digest, &mut attributes).await
             }
             bound => bound,
         };
+        if named.comment.is_empty() {
+            named.comment = attributes.text(Kind::Comment).into_owned();
+        }
         match bound {
             Bind::Write(guard) => {
                 let path = named.path.clone();
@@ -216,16 +218,26 @@ impl Namings {
     }
 }
 
-/// Binds a path. `Different` is answered only where another content (or an unreadable name) has it.
-async fn bind(ingest: &Ingest, path: &str, digest: &Digest, fingerprint: u64) -> Bind {
+/// Binds a path. `Different` is answered only where another content (or an unreadable name) has it. What was said of the
+/// name since it was uploaded, and this upload does not say, is added to `attributes`.
+async fn bind(ingest: &Ingest, path: &str, digest: &Digest, attributes: &mut Attributes) -> Bind {
     let index = &ingest.index;
     let key = PathKey::new(NAMESPACE, path.as_bytes());
+    let uploaded = attributes.clone();
+    let fingerprint = index.fingerprint(digest, attributes.as_bytes());
     let mut bound = index.bind(key, *digest, fingerprint);
     loop {
         let Bind::Different(place) = bound else { return bound };
         match ingest.store.read_name(&ingest.pool, place).await {
             // Unless another name has taken its place while it was read.
-            Ok(name) if name.digest == *digest => bound = index.rebind(key, *digest, fingerprint, place),
+            Ok(name) if name.digest == *digest => {
+                *attributes = super::amend::keeping(&name.attributes, &uploaded);
+                if name.attributes.without(&[Kind::Added]) == *attributes {
+                    return Bind::Same;
+                }
+                let fingerprint = index.fingerprint(digest, attributes.as_bytes());
+                bound = index.rebind(key, *digest, fingerprint, place);
+            }
             Ok(_) => return Bind::Different(place),
             Err(error) => {
                 tracing::error!(path, %error, "a stored name cannot be read; a new one is made beside it");

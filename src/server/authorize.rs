@@ -18,7 +18,11 @@ const fn need(route: &Route) -> Need {
     match route {
         // Whether it lives and serves; and the page's own files, so that a person can sign in.
         Route::Healthz | Route::Readyz | Route::Root | Route::Part { .. } | Route::OpenApi => Need::Nothing,
-        Route::Ingest | Route::PutFile { .. } | Route::Names { .. } | Route::ManyNames => UPLOAD,
+        Route::Ingest
+        | Route::PutFile { .. }
+        | Route::Names { .. }
+        | Route::ManyNames
+        | Route::Amend { .. } => UPLOAD,
         // An uploader is told by each answer whether the content was stored already, a reader by each download.
         Route::Dedup => Need::OneOf(Scopes::of(&[Scope::Upload, Scope::Read])),
         Route::File { .. }

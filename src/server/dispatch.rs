@@ -4,8 +4,8 @@
 use super::body::{Body, too_large};
 use super::conn::{Conn, Trouble};
 use super::{
-    authorize, dedup, delete, download, error, files, health, many_names, names, openapi, page, put, stats,
-    upload,
+    amend, authorize, dedup, delete, download, error, files, health, many_names, names, openapi, page, put,
+    stats, upload,
 };
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
@@ -55,6 +55,7 @@ pub async fn answer(
         // Waits for a body, before it looks at anything that may be moved.
         Route::ManyNames => return many_names::add(conn, head, body, persistence, &ingest).await,
         Route::Names { hash } => return names::add(conn, head, body, persistence, &ingest, hash).await,
+        Route::Amend { path } => return amend::name(conn, head, body, persistence, &ingest, &path).await,
         // Waits for the catalogue, and holds up nothing that frees space.
         Route::Files => return files::list(conn, head, persistence).await,
         _ => {}
@@ -83,6 +84,7 @@ pub async fn answer(
         | Route::Dedup
         | Route::ManyNames
         | Route::Files
+        | Route::Amend { .. }
         | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }

@@ -1,11 +1,12 @@
 //! Endpoints: where the wire ([`crate::http`]) and the store meet.
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
-//! [`download`], [`names`], [`many_names`], [`dedup`], [`files`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
+//! [`download`], [`names`], [`many_names`], [`dedup`], [`files`], [`amend`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
 //! [`admit`] keeps uploads out that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
 pub mod admit;
+pub mod amend;
 pub mod answer;
 mod authorize;
 pub mod body;

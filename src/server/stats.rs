@@ -1,7 +1,10 @@
 //! `GET /stats`: what is stored and what of it is damaged, as JSON.
 
+use std::io::Write as _;
+
 use super::answer;
 use super::conn::{Conn, Trouble};
+use crate::catalogue::Catalogue;
 use crate::http::error::Status;
 use crate::http::head::Head;
 use crate::http::json::{write_number, write_string};
@@ -37,8 +40,40 @@ pub async fn stats(
     }
     list(&mut out, ",\"damaged\":[", listed.iter().map(|digest| digest.hex().as_str().to_owned()));
     list(&mut out, "],\"log_damage\":[", store.log_damage().iter().cloned());
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    if let Some(catalogue) = conn.core.shared.catalogue().cloned() {
+        write_catalogue(&mut out, &catalogue, ingest, usage.content_bytes).await;
+    }
+    out.push(b'}');
     answer::json(conn, head, persistence, Status::Ok, &out).await
+}
+
+/// What the catalogue sums up, where it is whole, and how far it is behind.
+async fn write_catalogue(out: &mut Vec<u8>, catalogue: &Catalogue, ingest: &Ingest, inline_bytes: u64) {
+    if let Ok(totals) = catalogue.totals().await {
+        out.extend_from_slice(b",\"media_types\":{");
+        let (mut files, mut bytes) = (0, 0);
+        for (number, (media, count, sum)) in totals.media.iter().enumerate() {
+            (files, bytes) = (files + count, bytes + sum);
+            let comma = if number > 0 { "," } else { "" };
+            // Writing to a vector cannot fail.
+            let _infallible = write!(out, "{comma}\"{media}\":{{\"files\":{count},\"bytes\":{sum}}}");
+        }
+        let (contents, content_bytes) = totals.contents;
+        let ratio = if content_bytes == 0 { 1.0 } else { bytes as f64 / content_bytes as f64 };
+        let saved = bytes.saturating_sub(content_bytes);
+        let disk = ingest.store.log_bytes() + content_bytes.saturating_sub(inline_bytes);
+        let _infallible = write!(
+            out,
+            "}},\"files_total\":{files},\"files_bytes\":{bytes},\"contents_total\":{contents},\
+             \"contents_bytes\":{content_bytes},\"dedup_ratio\":{ratio:.4},\"saved_bytes\":{saved},\
+             \"disk_bytes\":{disk}"
+        );
+    }
+    let lag = catalogue.lag(ingest.store.index.next_lsn());
+    let seconds = lag.ns as f64 / 1e9;
+    let _infallible =
+        write!(out, ",\"catalogue\":{{\"lag_seconds\":{seconds:.3},\"lag_records\":{}}}", lag.numbers);
 }
 
 fn list(out: &mut Vec<u8>, begin: &str, texts: impl Iterator<Item = String>) {

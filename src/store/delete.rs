@@ -36,6 +36,15 @@ impl From<CommitError> for DeleteError {
     }
 }
 
+/// A delete that was begun: says on its way out, whichever that is, that it is over.
+struct Begun<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Begun<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 impl Store {
     /// Deletes a content and all its names. False if there is none.
     ///
@@ -55,6 +64,7 @@ impl Store {
             }
         }
         let Some(lsn) = self.index.begin_delete_content(digest) else { return Ok(false) };
+        let _begun = Begun(|| self.index.end_delete_content(digest));
         let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteContent(*digest) };
         lane.append_freeing(vec![record]).await?;
         self.index.note_content_deleted(digest, lsn);
@@ -85,6 +95,7 @@ impl Store {
         let _active = lane.enter();
         let key = PathKey::new(NAMESPACE, path.as_bytes());
         let Some((lsn, place)) = self.index.begin_delete_name(key) else { return Ok(false) };
+        let _begun = Begun(|| self.index.end_delete_path(key));
         let name = self.read_name(pool, place).await.map_err(DeleteError::Read)?;
         let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteName(path.into()) };
         lane.append_freeing(vec![record]).await?;

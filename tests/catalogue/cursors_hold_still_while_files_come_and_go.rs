@@ -12,8 +12,11 @@ fn cursors_hold_still_while_files_come_and_go() {
     for order in ["newest", "oldest", "largest", "smallest", "name", "name_desc"] {
         let mut client = daemon.connect();
         let upload = |seed: u64, what: &str| {
-            let content = random_bytes(seed, 200 + usize::try_from(seed % 5).unwrap());
-            daemon.upload(&format!("{what} {}.txt", seed % 3), &content)["path"].as_str().unwrap().to_owned()
+            let content = random_bytes(seed, 200 + usize::try_from(seed % 5).expect("it can be had"));
+            daemon.upload(&format!("{what} {}.txt", seed % 3), &content)["path"]
+                .as_str()
+                .expect("a text")
+                .to_owned()
         };
         let base = 1_000 * u64::from(order.bytes().map(u32::from).sum::<u32>());
         let staying: Vec<String> = (0..40).map(|n| upload(base + n, order)).collect();
@@ -28,7 +31,7 @@ fn cursors_hold_still_while_files_come_and_go() {
             let Some(next) = next else { break };
             cursor = next;
             // The file that the cursor stands behind may go too.
-            let last = seen.last().unwrap().clone();
+            let last = seen.last().expect("it can be had").clone();
             let gone = if going.contains(&last) { Some(last) } else { going.pop() };
             if let Some(gone) = gone {
                 going.retain(|path| *path != gone);

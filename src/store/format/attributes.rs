@@ -41,13 +41,28 @@ impl Attributes {
     /// Appends an attribute; an empty value is left out. Panics if the value is longer than 65,535
     /// bytes: callers check against `limits` first.
     pub fn push(&mut self, kind: Kind, value: &[u8]) {
-        if value.is_empty() {
-            return;
+        if !value.is_empty() {
+            self.push_number(kind as u16, value);
         }
+    }
+
+    fn push_number(&mut self, number: u16, value: &[u8]) {
         let len = u16::try_from(value.len()).expect("attribute values are bounded by limits.rs");
-        self.0.extend_from_slice(&(kind as u16).to_le_bytes());
+        self.0.extend_from_slice(&number.to_le_bytes());
         self.0.extend_from_slice(&len.to_le_bytes());
         self.0.extend_from_slice(value);
+    }
+
+    /// A copy without attributes of these kinds.
+    #[must_use]
+    pub fn without(&self, kinds: &[Kind]) -> Attributes {
+        let mut rest = Attributes::with_capacity(self.0.len());
+        for (number, value) in
+            self.iter().filter(|(number, _)| kinds.iter().all(|kind| *kind as u16 != *number))
+        {
+            rest.push_number(number, value);
+        }
+        rest
     }
 
     /// Takes over encoded bytes after checking that they are a whole list.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use contents::{Claim, ClaimGuard, Content, Location, Ticket};
 pub(super) use image::encode_all;
 pub use image::{Keys, Removal};
-pub use paths::{Bind, NameGuard, PathKey};
+pub use paths::{Amend, Bind, NameGuard, PathKey};
 
 use crate::base::digest::Digest;
 use crate::base::ids::{Lsn, SegmentId};
@@ -85,6 +85,14 @@ impl Handle {
     #[must_use]
     pub fn rebind(&self, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Bind {
         paths::bind(self, key, digest, fingerprint, Some(place))
+    }
+}
+
+impl Handle {
+    /// Asks to give the name at `key`, which was read at `place`, other attributes. See [`Amend`].
+    #[must_use]
+    pub fn amend(&self, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Amend {
+        paths::amend(self, key, digest, fingerprint, place)
     }
 }
 
@@ -298,16 +306,28 @@ impl Index {
         }
     }
 
-    /// Draws the number of a delete of this content with all its names; `None` if it has none.
+    /// Draws the number of a delete of this content with all its names; `None` if it has none. Until
+    /// [`Index::end_delete_content`] no name of it is amended.
     #[must_use]
     pub fn begin_delete_content(&self, digest: &Digest) -> Option<Lsn> {
         self.contents.begin_delete(digest, || self.draw_lsn())
     }
 
-    /// Draws the number of a delete of this path, and says where its name is recorded; `None` if it means nothing.
+    /// Draws the number of a delete of this path, and says where its name is recorded; `None` if it means nothing. Until
+    /// [`Index::end_delete_path`] the name is not amended.
     #[must_use]
     pub fn begin_delete_name(&self, key: PathKey) -> Option<(Lsn, Place)> {
         self.paths.begin_delete(key, || self.draw_lsn())
+    }
+
+    /// A delete that was begun is over, done or not.
+    pub fn end_delete_content(&self, digest: &Digest) {
+        self.contents.end_delete(digest);
+    }
+
+    /// As [`Index::end_delete_content`], for a path.
+    pub fn end_delete_path(&self, key: PathKey) {
+        self.paths.end_delete(key);
     }
 
     /// The delete of a content is durable: from now on no older name of it is entered. Its names are still there.
@@ -437,6 +457,16 @@ impl Index {
     /// Every digest with what is stored under it, shard by shard, in no order.
     pub fn for_each_content(&self, mut visit: impl FnMut(&Digest, Content)) {
         self.contents.for_each(&mut visit);
+    }
+}
+
+/// One less; gone with the last.
+fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 

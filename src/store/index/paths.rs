@@ -116,6 +116,32 @@ impl Drop for NameGuard {
     }
 }
 
+/// The answer to the wish that a name have other attributes.
+pub enum Amend {
+    /// Write the name with the guard's LSN, flush it, then [`NameGuard::publish`].
+    Write(NameGuard),
+    /// Another record says what the name is by now: read it again.
+    Changed,
+    /// Another name is on its way there, or a delete: ask again when that is over.
+    Busy,
+}
+
+pub(super) fn amend(index: &Handle, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Amend {
+    let mut shard = index.paths.shard(key);
+    if shard.find(key).is_none_or(|entry| entry.place() != place) {
+        return Amend::Changed;
+    }
+    let is_pending = shard.pending.find(key.low(), |pending| pending.key == key).is_some();
+    // Its number would be higher than that of the delete, and the name would be back after it.
+    if is_pending || shard.deleting.contains_key(&key) || index.contents.is_being_deleted(&digest) {
+        return Amend::Busy;
+    }
+    shard.pending.insert_unique(key.low(), Pending { key, digest, count: 1 }, |pending| pending.key.low());
+    let lsn = index.draw_lsn();
+    drop(shard);
+    Amend::Write(NameGuard { index: index.clone(), key, digest, fingerprint, lsn, released: false })
+}
+
 /// `same` is where a name of the same content was read.
 pub(super) fn bind(
     index: &Handle,
@@ -175,6 +201,8 @@ struct Shard {
     deleted: HashMap<PathKey, Lsn>,
     /// Paths with names on their way to the log.
     pending: HashTable<Pending>,
+    /// Paths with deletes that are not over, and how many.
+    deleting: HashMap<PathKey, u32>,
 }
 
 /// A path that is being bound: what it will mean, and how many names are on their way.
@@ -186,7 +214,13 @@ struct Pending {
 
 impl Shard {
     fn new(secret: u64) -> Shard {
-        Shard { secret, entries: Table::new(secret), deleted: HashMap::new(), pending: HashTable::new() }
+        Shard {
+            secret,
+            entries: Table::new(secret),
+            deleted: HashMap::new(),
+            pending: HashTable::new(),
+            deleting: HashMap::new(),
+        }
     }
 
     /// One name less is on its way.
@@ -281,9 +315,15 @@ impl Paths {
 
     /// Draws the number of a delete, if the path means anything.
     pub(super) fn begin_delete(&self, key: PathKey, draw: impl FnOnce() -> Lsn) -> Option<(Lsn, Place)> {
-        let shard = self.shard(key);
+        let mut shard = self.shard(key);
         let place = shard.find(key)?.place();
+        *shard.deleting.entry(key).or_default() += 1;
         Some((draw(), place))
+    }
+
+    /// A delete that was begun is over, one way or the other.
+    pub(super) fn end_delete(&self, key: PathKey) {
+        super::count_down(&mut self.shard(key).deleting, &key);
     }
 
     /// The delete of this path is durable: names with lower numbers that are still on their way will not be entered.

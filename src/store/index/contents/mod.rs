@@ -37,6 +37,8 @@ struct Shard {
     /// The contents that are dying, each with the number of its death: one that was named again and dies again has
     /// another.
     dying: HashMap<Digest, Lsn>,
+    /// Contents with deletes that are not over, and how many.
+    deleting: HashMap<Digest, u32>,
     /// Claims in force.
     claims: HashTable<Claimed>,
     inline_bytes: u64,
@@ -50,6 +52,7 @@ impl Shard {
             more_names: HashMap::new(),
             deleted: HashMap::new(),
             dying: HashMap::new(),
+            deleting: HashMap::new(),
             claims: HashTable::new(),
             inline_bytes: 0,
         }
@@ -238,9 +241,20 @@ impl Contents {
         digest: &Digest,
         draw: impl FnOnce() -> Lsn,
     ) -> Option<Lsn> {
-        let shard = self.shard(digest);
-        let entry = shard.find(self.hash(digest), digest)?;
-        entry.first_name().map(|_| draw())
+        let mut shard = self.shard(digest);
+        shard.find(self.hash(digest), digest)?.first_name()?;
+        *shard.deleting.entry(*digest).or_default() += 1;
+        Some(draw())
+    }
+
+    /// A delete that was begun is over, one way or the other.
+    pub(in crate::store::index) fn end_delete(&self, digest: &Digest) {
+        crate::store::index::count_down(&mut self.shard(digest).deleting, digest);
+    }
+
+    /// Whether a delete was begun that is not over.
+    pub(in crate::store::index) fn is_being_deleted(&self, digest: &Digest) -> bool {
+        self.shard(digest).deleting.contains_key(digest)
     }
 
     /// The delete is durable: names with lower numbers that are still on their way will not be entered.

@@ -1,0 +1,140 @@
+//! The catalogue is a function of the log: deleted, damaged, of another version or of another store, it is made anew, says
+//! so, and lists the same.
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::list::{all, wait_until_listed};
+use crate::support::form::Form;
+use crate::support::{Daemon, Setup, random_bytes};
+
+/// All that lists say.
+fn listed(daemon: &Daemon) -> Vec<Vec<Value>> {
+    wait_until_listed(daemon);
+    let mut client = daemon.connect();
+    ["sort=oldest", "sort=name", "sort=largest", "q=again", "q=changed", "type=images", "category=c1"]
+        .iter()
+        .map(|query| all(&mut client, query, 100))
+        .collect()
+}
+
+/// Uploads, duplicates under other names, names said again, changes and deletes; small segments, so that some are
+/// compacted.
+fn fill(daemon: &Daemon) {
+    let mut client = daemon.connect();
+    let mut paths = Vec::new();
+    for n in 0..60_u64 {
+        let content = random_bytes(n % 45, if n % 9 == 0 { 300_000 } else { 20_000 });
+        let name = format!("{n}.{}", if n % 2 == 0 { "jpg" } else { "txt" });
+        let form = Form::new().field("category", &format!("c{}", n % 3)).file(&name, &content);
+        paths.push(format!("/{}", form.send(&mut client).stored()[0]["path"].as_str().expect("a text")));
+        if n % 5 == 0 {
+            form.field("comment", "again").send(&mut client).expect(200);
+        }
+    }
+    let json = [("Content-Type", "application/json")];
+    for path in paths.iter().step_by(7) {
+        client.ask("PATCH", path, &json, br#"{"comment":"changed","tags":{"k":"v"}}"#).expect(200);
+    }
+    for path in paths.iter().step_by(4) {
+        client.ask("DELETE", path, &[], b"").expect(204);
+    }
+}
+
+fn file(data: &Path) -> std::path::PathBuf {
+    data.join("catalogue.sqlite")
+}
+
+fn overwrite(data: &Path, at: u64, bytes: &[u8]) {
+    let mut file = fs::OpenOptions::new().write(true).open(file(data)).expect("it can be had");
+    file.seek(SeekFrom::Start(at)).expect("it can be had");
+    file.write_all(bytes).expect("it can be had");
+}
+
+#[test]
+fn a_catalogue_made_anew_equals_the_old_one() {
+    let setup = Setup::new().flag("--segment-mib", "4");
+    let daemon = setup.start();
+    fill(&daemon);
+    let expected = listed(&daemon);
+    assert!(expected.iter().all(|list| !list.is_empty()), "the comparison is of something");
+    let daemon = daemon.restart();
+    assert_eq!(listed(&daemon), expected, "after a restart");
+    assert!(!daemon.said().contains("made anew"), "{}", daemon.said());
+    let mut daemon = daemon.kill().start();
+    assert_eq!(listed(&daemon), expected, "after a kill");
+    let len = fs::metadata(file(daemon.data())).expect("it can be had").len();
+    let other = Daemon::start();
+    other.serves();
+    let other = other.stop();
+    type Harm<'a> = (&'a str, bool, Box<dyn Fn(&Path) + 'a>);
+    let harms: Vec<Harm<'_>> = vec![
+        ("deleted", false, Box::new(|data| fs::remove_file(file(data)).expect("it can be had"))),
+        (
+            "of another kind",
+            true,
+            Box::new(|data| fs::write(file(data), "no catalogue".repeat(100)).expect("it can be had")),
+        ),
+        ("emptied", false, Box::new(|data| fs::write(file(data), "").expect("it can be had"))),
+        (
+            "cut",
+            true,
+            Box::new(|data| {
+                fs::OpenOptions::new()
+                    .write(true)
+                    .open(file(data))
+                    .expect("it can be had")
+                    .set_len(9_000)
+                    .expect("it can be had")
+            }),
+        ),
+        ("of a later version", true, Box::new(|data| overwrite(data, 60, &99_u32.to_be_bytes()))),
+        (
+            "of another store",
+            true,
+            Box::new(|data| {
+                fs::copy(file(other.data()), file(data)).expect("it can be had");
+            }),
+        ),
+        (
+            "overwritten",
+            true,
+            Box::new(move |data| {
+                overwrite(data, 4_096, &vec![0x5a; usize::try_from(len).expect("it can be had") - 4_096])
+            }),
+        ),
+    ];
+    for (what, is_said, harm) in harms {
+        let setup = daemon.stop();
+        harm(setup.data());
+        daemon = setup.start();
+        assert_eq!(listed(&daemon), expected, "{what}");
+        assert_eq!(daemon.said().contains("made anew"), is_said, "{what}: {}", daemon.said());
+    }
+}
+
+#[test]
+fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
+    let setup = Setup::new().flag("--segment-mib", "4");
+    let daemon = setup.start();
+    fill(&daemon);
+    wait_until_listed(&daemon);
+    let setup = daemon.stop();
+    let old = setup.data().join("../old.sqlite");
+    fs::copy(file(setup.data()), &old).expect("it can be had");
+    let daemon = setup.start();
+    let mut client = daemon.connect();
+    for file in all(&mut client, "sort=oldest", 100).iter().step_by(2) {
+        client.ask("DELETE", &format!("/{}", file["path"].as_str().expect("a text")), &[], b"").expect(204);
+    }
+    daemon.serves();
+    let expected = listed(&daemon);
+    let setup = daemon.stop();
+    fs::copy(&old, file(setup.data())).expect("it can be had");
+    let daemon = setup.start();
+    assert_eq!(listed(&daemon), expected);
+    assert!(!daemon.said().contains("made anew"), "{}", daemon.said());
+}
