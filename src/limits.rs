@@ -387,7 +387,7 @@ pub const CATALOGUE_BYTES: usize =
 pub const CATALOGUE_WAITING_MAX: usize = 64;
 /// How long a list may take before it is given up with 503.
 pub const CATALOGUE_QUERY_MS: u64 = 1_000;
-/// The catalogue's threads get the processor after the cores (setpriority(2)): a list may wait, an upload may not.
+/// The threads that answer lists get less of the processors than the cores (setpriority(2)).
 pub const CATALOGUE_NICE: i32 = 10;
 /// Bytes of the catalogue's journal before it is written to the catalogue itself, on a large volume.
 pub const CATALOGUE_JOURNAL_BYTES: u64 = 16 * MIB as u64;

@@ -33,6 +33,7 @@ use crate::limits::{
     CATALOGUE_WAITING_MAX,
 };
 use crate::runtime::clock;
+use crate::runtime::process::Priority;
 use crate::runtime::worker::{Full, Workers};
 use write::Writer;
 
@@ -106,8 +107,8 @@ impl Catalogue {
         let readers = (0..CATALOGUE_READERS).map(|_| reader()).collect();
         Ok(Arc::new(Catalogue {
             store,
-            writer: Workers::start("catalogue", CATALOGUE_NICE, CATALOGUE_WAITING_MAX, vec![writer])?,
-            readers: Workers::start("list", CATALOGUE_NICE, CATALOGUE_WAITING_MAX, readers)?,
+            writer: Workers::start("catalogue", Priority::Idle, CATALOGUE_WAITING_MAX, vec![writer])?,
+            readers: Workers::start("list", Priority::Nice(CATALOGUE_NICE), CATALOGUE_WAITING_MAX, readers)?,
             shared,
         }))
     }

@@ -116,11 +116,31 @@ pub fn thread_id() -> u32 {
     u32::try_from(unsafe { libc::gettid() }).unwrap_or(0)
 }
 
-/// Lets the calling thread have the processor after those that are less nice, 0 to 19. Where the kernel refuses, nothing
-/// changes.
-pub fn set_thread_nice(nice: i32) {
-    // SAFETY: takes numbers only; on Linux a thread's number stands for that thread alone.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, thread_id(), nice) };
+/// When a thread gets a processor that others want as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Priority {
+    /// A share of it, the smaller the nicer it is, 0 to 19 (setpriority(2)). A thread that wakes may have to wait for one of
+    /// these, however nice, until that has had its slice: some milliseconds.
+    Nice(i32),
+    /// What is left over (SCHED_IDLE, sched(7)). Whoever else wakes has it at once.
+    Idle,
+}
+
+impl Priority {
+    /// Gives it to the calling thread. Where the kernel refuses, nothing changes.
+    pub fn take(self) {
+        match self {
+            Priority::Nice(nice) => {
+                // SAFETY: takes numbers only; on Linux a thread's number stands for that thread alone.
+                unsafe { libc::setpriority(libc::PRIO_PROCESS, thread_id(), nice) };
+            }
+            Priority::Idle => {
+                let parameters = libc::sched_param { sched_priority: 0 };
+                // SAFETY: 0 is the calling thread, and the parameters live until the call returns.
+                unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+            }
+        }
+    }
 }
 
 /// Processor time that a thread of this process has used, (user, system), to a hundredth of a second; `None` where there

@@ -10,8 +10,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::process::Priority;
+use super::sim;
 use super::sync::oneshot;
-use super::{process, sim};
 
 type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 
@@ -36,12 +37,17 @@ struct Queue<S> {
 pub struct Full;
 
 impl<S: Send + 'static> Workers<S> {
-    /// Starts a thread for each state, at least one. The threads get the processor after everything of a lower `nice`
-    /// (setpriority(2)), and at most `waiting_max` jobs wait for them.
+    /// Starts a thread for each state, at least one. They have this priority, and at most `waiting_max` jobs wait for
+    /// them.
     ///
     /// # Errors
     /// Why a thread cannot be had.
-    pub fn start(name: &str, nice: i32, waiting_max: usize, states: Vec<S>) -> io::Result<Workers<S>> {
+    pub fn start(
+        name: &str,
+        priority: Priority,
+        waiting_max: usize,
+        states: Vec<S>,
+    ) -> io::Result<Workers<S>> {
         assert!(!states.is_empty(), "somebody has to do the work");
         let queue = Queue { jobs: VecDeque::new(), closed: false, states: Vec::new() };
         let inner = Arc::new(Inner { queue: Mutex::new(queue), work: Condvar::new(), waiting_max });
@@ -54,7 +60,7 @@ impl<S: Send + 'static> Workers<S> {
         for (number, state) in states.into_iter().enumerate() {
             let inner = workers.0.clone();
             std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                process::set_thread_nice(nice);
+                priority.take();
                 inner.serve(state);
             })?;
         }
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn jobs_change_the_state_in_their_order_and_a_panic_goes_on_in_who_waits() {
         on_one_core(|| async {
-            let workers = Workers::start("count", 5, 8, vec![0_u64]).unwrap();
+            let workers = Workers::start("count", Priority::Nice(5), 8, vec![0_u64]).unwrap();
             for n in 1..=10 {
                 assert_eq!(workers.run(move |sum| *sum += n).await, Ok(()));
             }
@@ -146,7 +152,7 @@ mod tests {
     #[test]
     fn what_finds_the_queue_full_is_told_so_at_once() {
         on_one_core(|| async {
-            let workers = std::rc::Rc::new(Workers::start("busy", 0, 1, vec![()]).unwrap());
+            let workers = std::rc::Rc::new(Workers::start("busy", Priority::Idle, 1, vec![()]).unwrap());
             let gate = Arc::new((Mutex::new(false), Condvar::new()));
             let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
             let (blocked, begins) = (gate.clone(), begun.clone());
