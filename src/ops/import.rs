@@ -29,9 +29,11 @@ use crate::store::{CheckpointPace, Choices, Durability, Lane, OpenError, Store, 
 
 mod file;
 mod index;
+mod turn;
 
 use file::Imported;
 use index::Entry;
+use turn::Turns;
 
 /// Brings everything in that the predecessor's index names. Status 3 where some of it could not be had; the rest is there.
 ///
@@ -139,6 +141,7 @@ async fn import(
         from,
         entries: entries.clone(),
         next: Cell::new(0),
+        turns: Turns::default(),
         done: RefCell::default(),
         stopped: Cell::new(None),
     });
@@ -174,6 +177,7 @@ struct Work {
     source: Disk,
     entries: Arc<Vec<Entry>>,
     next: Cell<usize>,
+    turns: Turns,
     done: RefCell<Done>,
     /// Why nothing after it would fare better.
     stopped: Cell<Option<FileError>>,
@@ -182,8 +186,14 @@ struct Work {
 impl Work {
     /// Takes one file after the other.
     async fn run(&self, ingest: &Ingest) {
-        while let Some(entry) = self.entries.get(self.next.replace(self.next.get() + 1)) {
-            match file::import(ingest, &self.source, &self.from, entry).await {
+        loop {
+            let number = self.next.replace(self.next.get() + 1);
+            let Some(entry) = self.entries.get(number) else { return };
+            let imported = file::import(ingest, &self.source, &self.from, entry, (&self.turns, number)).await;
+            // Should it have failed before its turn.
+            self.turns.come(number).await;
+            self.turns.pass(number);
+            match imported {
                 Ok(Imported::New(bytes)) => {
                     let mut done = self.done.borrow_mut();
                     done.contents += 1;

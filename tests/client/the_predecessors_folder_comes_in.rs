@@ -123,6 +123,25 @@ fn everything_comes_in_as_it_was_and_a_second_run_brings_nothing() {
         };
         assert_eq!(name["uploaded_at"], time, "{meta}");
     }
+    let begin = std::time::Instant::now();
+    let listed = loop {
+        let ran = run(&daemon, &[&"ls", &"--json", &"--sort", &"oldest"]).expect(0).json();
+        let names: Vec<_> = ran["files"]
+            .as_array()
+            .expect("files")
+            .iter()
+            .map(|file| file["original_name"].clone())
+            .collect();
+        if names.len() == 4 {
+            break names;
+        }
+        assert!(begin.elapsed().as_secs() < 30, "{names:?}");
+    };
+    assert_eq!(
+        listed,
+        ["b.bin", "Beach Photo.JPG", "c\u{1b}[2J.txt", "empty.txt"],
+        "they arrive in the order they once did"
+    );
     // While it runs, its folder is its own.
     let refused = import(folder.path(), &setup).expect(1);
     assert!(refused.err.contains("stop the daemon first"), "{}", refused.err);

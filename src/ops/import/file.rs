@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::Entry;
+use super::turn::Turns;
 use crate::base::digest::Digest;
 use crate::client::shown;
 use crate::ingest::naming;
@@ -55,6 +56,7 @@ pub(super) async fn import(
     source: &Disk,
     from: &Path,
     entry: &Entry,
+    turn: (&Turns, usize),
 ) -> Result<Imported, Failed> {
     let this = |why: &str| Failed::This(why.to_owned());
     let digest = Digest::from_hex(&entry.hash).ok_or_else(|| this("the index has no SHA-256 of it"))?;
@@ -75,11 +77,11 @@ pub(super) async fn import(
         digest: Some(digest),
         time: entry.time,
     };
-    if let Some(named) = name_known(ingest, digest, &declared, &terms).await {
+    if let Some(named) = name_known(ingest, digest, &declared, &terms, turn).await {
         return named.map(|()| Imported::Known);
     }
     check_place(from, &entry.path).map_err(Failed::This)?;
-    let named = send(ingest, source, entry, declared, &terms).await?;
+    let named = send(ingest, source, (entry, declared), &terms, turn).await?;
     Ok(if named.duplicate { Imported::Known } else { Imported::New(named.len) })
 }
 
@@ -89,13 +91,14 @@ async fn name_known(
     digest: Digest,
     declared: &Declared,
     terms: &Terms,
+    (turns, number): (&Turns, usize),
 ) -> Option<Result<(), Failed>> {
     let content = download::live_content(ingest, &digest).ok().filter(|content| !content.damaged)?;
     let _active = ingest.lane.enter();
     let (name, mime) = (naming::base_name(&declared.name), declared.mime.as_deref());
     let (file_type, len) = names::look_at(ingest, &content, mime, name).await.ok()?;
     let stored = Stored { declared: declared.clone(), digest, len, file_type, duplicate: true };
-    let named = naming::name_one(ingest, stored, terms).await;
+    let named = turns.name(number, naming::name_one(ingest, stored, terms)).await;
     Some(named.map(|_| ()).map_err(Failed::from))
 }
 
@@ -103,9 +106,9 @@ async fn name_known(
 async fn send(
     ingest: &Ingest,
     source: &Disk,
-    entry: &Entry,
-    declared: Declared,
+    (entry, declared): (&Entry, Declared),
     terms: &Terms,
+    (turns, number): (&Turns, usize),
 ) -> Result<naming::Named, Failed> {
     let cannot =
         |error: io::Error| Failed::This(format!("its file {:?} cannot be read: {error}", entry.path));
@@ -129,7 +132,7 @@ async fn send(
         upload.data(buffer.freeze()).await?;
     }
     upload.end(None).await?;
-    match upload.finish(terms).await.pop() {
+    match turns.name(number, upload.finish(terms)).await.pop() {
         Some(Err(FileError::Mismatch { found, .. })) => {
             Err(Failed::This(format!("its file was altered: it hashes to {found}")))
         }
