@@ -2,7 +2,7 @@
 //! `rhinobox top` asks with.
 //!
 //! Always: it is blocking code on threads of its own and touches no store; every wait and every answer has a bound; what a
-//! server or a file's name says reaches a terminal only escaped ([`show`]).
+//! server or a file's name says reaches a terminal only escaped (`show`).
 
 mod error;
 mod form;

@@ -1,6 +1,6 @@
 //! The file that a content is fetched into.
 //!
-//! Always: until it is whole it has another name, the target's with [`SUFFIX`]; a link there is not followed; a file that is
+//! Always: until it is whole it has another name, the target's with `SUFFIX`; a link there is not followed; a file that is
 //! there is only replaced by force.
 
 use std::fs::{self, File, OpenOptions};

@@ -1,10 +1,10 @@
 //! `rhinobox put`: files and folders to a daemon, each content once.
 //!
 //! Threads take files from the walk, hash a lot of them, ask `/dedup` which contents are missing, send those, and give the
-//! others their names ([`lot`]). What is durable the daemon knows: a run that was cut short is simply run again, and only
+//! others their names (`lot`). What is durable the daemon knows: a run that was cut short is simply run again, and only
 //! what is missing is sent. Names are given again to all; a name that is there already writes nothing.
 //!
-//! Always: memory is bounded by the number of threads, not of files; every file is told of once ([`report`]): sent, known,
+//! Always: memory is bounded by the number of threads, not of files; every file is told of once (`report`): sent, known,
 //! failed, or passed over.
 
 mod lot;
