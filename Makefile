@@ -12,7 +12,7 @@ override TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 # For `make bench`: which of BENCHES; with ARGS and without PARTS it is end_to_end, whose flags they are.
 PARTS ?=
-BENCHES := end_to_end stages overhead pooling runtimes durability
+BENCHES := end_to_end stages overhead pooling runtimes durability catalogue
 # Seeds of `make soak`: simulated histories, each cut at a place of its own.
 SEEDS ?= 20000
 # For `make fuzz`.
@@ -114,6 +114,10 @@ bench-full: | toolchain ## The same for longer and with more repetitions
 .PHONY: bench-restart
 bench-restart: | toolchain ## Measure how long a start takes on a store of many files (ARGS="--files 10000000")
 	$(CARGO) bench --bench restart -- $(ARGS)
+
+.PHONY: bench-catalogue
+bench-catalogue: | toolchain ## Measure lists of a store of many files, and how far the catalogue is behind (ARGS="--files 1000000")
+	$(CARGO) bench --bench catalogue -- $(ARGS)
 
 .PHONY: bench-churn
 bench-churn: | toolchain ## Store and delete 2,000 files a second, with compaction and without, and print its price and the space (ARGS="--seconds 30 --churn-repeat 5")

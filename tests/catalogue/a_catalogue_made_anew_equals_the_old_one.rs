@@ -76,7 +76,7 @@ fn a_catalogue_made_anew_equals_the_old_one() {
         (
             "of another kind",
             true,
-            Box::new(|data| fs::write(file(data), "no catalogue".repeat(100)).expect("it can be had")),
+            Box::new(|data| fs::write(file(data), "no catalogue".repeat(1_000)).expect("it can be had")),
         ),
         ("emptied", false, Box::new(|data| fs::write(file(data), "").expect("it can be had"))),
         (
