@@ -3,7 +3,7 @@
 //! Always: no secret is kept, only its SHA-256; what cannot be read lets nobody in; once there is a file of tokens nobody is
 //! let in without one, however many are left in it.
 //!
-//! [`scope`] is what a token may do, [`secret`] how one is made and known again, [`file`] where they are kept, [`set`] those
+//! [`scope`] is what a token may do, [`secret`] how one is made and known again, [`mod@file`] where they are kept, [`set`] those
 //! in force and the decision, [`rate`] how often one may ask, [`gate`] how the cores get to see a change.
 
 pub mod file;
