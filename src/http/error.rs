@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroU64;
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal,)*) => {
@@ -134,13 +135,15 @@ pub struct HttpError {
     pub close: bool,
     /// A field that goes with the status.
     pub extra: Extra,
+    /// By which the log's line about it is found, where there is one. In `Request-Id`.
+    pub id: Option<NonZeroU64>,
 }
 
 impl HttpError {
     /// A refusal that leaves the connection usable.
     #[must_use]
     pub fn new(status: Status, message: impl Into<Cow<'static, str>>) -> HttpError {
-        HttpError { status, message: message.into(), close: false, extra: Extra::None }
+        HttpError { status, message: message.into(), close: false, extra: Extra::None, id: None }
     }
 
     /// A 400 that leaves the connection usable.
@@ -165,6 +168,12 @@ impl HttpError {
     #[must_use]
     pub fn closing(self) -> HttpError {
         HttpError { close: true, ..self }
+    }
+
+    /// The same, to be found in the log by this number.
+    #[must_use]
+    pub fn known_as(self, id: NonZeroU64) -> HttpError {
+        HttpError { id: Some(id), ..self }
     }
 
     /// The same with a field that goes with the status.

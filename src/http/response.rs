@@ -182,11 +182,11 @@ pub fn write_error_timed(
 ) {
     let persistence = if error.close { Persistence::Close } else { persistence };
     let body = error_body(&error.message);
-    HeadWriter::begin(out, error.status, date).server_timing(metrics.into_iter().flatten()).json(
-        &body,
-        (version, persistence),
-        &error.extra,
-    );
+    let mut head = HeadWriter::begin(out, error.status, date);
+    if let Some(id) = error.id {
+        head = head.field("Request-Id", format!("{id:016x}").as_bytes());
+    }
+    head.server_timing(metrics.into_iter().flatten()).json(&body, (version, persistence), &error.extra);
     if with_body {
         out.extend_from_slice(&body);
     }

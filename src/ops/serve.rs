@@ -17,7 +17,7 @@ use crate::runtime::core::{CoreId, launch, spawn};
 use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
 use crate::runtime::topology::{self, Cpu};
-use crate::runtime::{fatal, process, signal};
+use crate::runtime::{fatal, listeners, process, signal};
 use crate::server::{Core, Message, ServerSettings, Shared, accept};
 use crate::store::{CheckpointPace, Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
 use crate::tokens::gate::{self, Watched};
@@ -160,10 +160,14 @@ fn bind(settings: &Settings) -> Result<Listener, Failure> {
         result = bind_patiently(address);
     }
     result.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!(
-            "the address {address} is in use by another program: stop it, or choose another with --addr"
-        )
-        .into(),
+        std::io::ErrorKind::AddrInUse => {
+            let holder = listeners::holder_of(address).map_or_else(
+                || "another program".to_owned(),
+                |process| format!("`{}` (process {})", process.name.escape_debug(), process.pid),
+            );
+            format!("the address {address} is in use by {holder}: stop it, or choose another with --addr")
+                .into()
+        }
         _ => format!("the address {address} cannot be bound: {error}").into(),
     })
 }

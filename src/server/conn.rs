@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
 use crate::ingest::{Laps, Stage};
 use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
+use crate::runtime;
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
@@ -274,10 +276,12 @@ impl Conn {
             },
             Err(Trouble::Gone) => Err(Gone),
             Err(Trouble::Ended) => Ok(Then::Linger),
-            Err(Trouble::Refused(error)) => {
+            Err(Trouble::Refused(mut error)) => {
                 self.core.count_status(error.status);
                 if error.status == Status::InternalServerError {
-                    tracing::warn!(%error, "a request could not be answered as it should");
+                    let id = new_id();
+                    tracing::warn!(request = format_args!("{id:016x}"), %error, "a request could not be answered as it should");
+                    error = error.known_as(id);
                 }
                 let unread = !body.is_done();
                 let persistence = if unread || error.close { Persistence::Close } else { persistence };
@@ -472,6 +476,12 @@ impl Conn {
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<usize, Gone> {
         Ok(self.stream.try_send(bytes)?)
     }
+}
+
+/// A number that the log and an answer have in common, and no other answer.
+fn new_id() -> NonZeroU64 {
+    let number = runtime::random().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
 }
 
 /// 503 for want of memory.

@@ -3,8 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_foreign_site_gets_nothing_with_a_browsers_password;
 mod a_revoked_token_is_refused_on_connections_that_are_open;
 mod an_expired_token_is_refused;
+mod dots_and_line_ends_stay_what_they_are;
 mod every_endpoint_wants_a_token_with_its_scope;
 mod guessing_tokens_finds_none_and_locks_nobody_out;
 mod refusals_come_before_the_body;

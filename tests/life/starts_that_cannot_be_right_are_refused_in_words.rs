@@ -113,3 +113,11 @@ fn a_data_directory_that_cannot_be_is_refused() {
     refused(&setup, &[&file.display().to_string()]);
     refused(&Setup::new().data_dir(std::path::Path::new("/proc/nothing")), &["/proc/nothing"]);
 }
+
+#[test]
+fn an_address_in_use_is_refused_with_the_name_of_who_has_it() {
+    let daemon = Daemon::start();
+    let address = daemon.address().to_string();
+    let holder = format!("`rhinobox` (process {})", daemon.pid());
+    refused(&Setup::new().addr(Some(&address)), &[&address, &holder, "--addr"]);
+}

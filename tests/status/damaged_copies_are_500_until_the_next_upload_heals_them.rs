@@ -39,6 +39,8 @@ fn a_small_content_is_500_and_healed() {
     let daemon = setup.start();
     let hash = sha256(&content);
     let response = daemon.get(&format!("/files/{hash}")).expect(500);
+    let id = response.field("Request-Id").expect("an answer that can be found in the log").to_owned();
+    daemon.wait_until_said(&id);
     assert!(response.error().contains("damaged"), "{}", response.error());
     daemon.get(&format!("/files/{hash}")).expect(500);
     assert_eq!(damaged(&daemon), [hash.as_str()]);
