@@ -113,9 +113,12 @@ export class BrowseView {
 
   // Back to the list: by the way it was left, if it was; else the address is that of the list from now on.
   #leaveDetails() {
-    if (this.#isFromList) history.back();
-    else this.#replace({ open: null, at: null });
+    const isFromList = this.#isFromList;
     this.#isFromList = false;
+    // The end of a dialog is told a moment later: somebody may be elsewhere by then.
+    if (!/^#\/browse\?(.*&)?open=/.test(location.hash)) return;
+    if (isFromList) history.back();
+    else this.#replace({ open: null, at: null });
   }
 
   #showAsked() {

@@ -154,7 +154,10 @@ export class Details {
         // A form's lines end in CR LF.
         const tags = parseTags(text.replaceAll("\r", ""));
         edited = { ...record, comment: comment.replaceAll("\r\n", "\n"), tags };
-        await ask(storedUrl(record.path), { method: "PATCH", json: { comment: edited.comment, tags } });
+        // What is not named stays; null takes a tag away.
+        const gone = Object.keys(record.tags ?? {}).filter((key) => !Object.hasOwn(tags, key));
+        const changes = { ...tags, ...Object.fromEntries(gone.map((key) => [key, null])) };
+        await ask(storedUrl(record.path), { method: "PATCH", json: { comment: edited.comment, tags: changes } });
       },
     });
     if (edited === null) return;

@@ -67,13 +67,10 @@ export function thumbnail(record, shelf, inView) {
   const frame = h("span", { class: "thumbnail" }, icon(record.media_type));
   if (kindOf(record) !== "image" || record.size > THUMBNAIL_BYTES_MAX || record.size === 0) return frame;
   inView(frame, async () => {
-    try {
-      const picture = h("img", { alt: "", decoding: "async", src: await shelf.urlOf(record) });
-      await picture.decode();
-      frame.replaceChildren(picture);
-    } catch {
-      // Damaged, gone, or nothing that this browser knows: the icon stays.
-    }
+    // Damaged, gone, or nothing that this browser knows: the icon stays.
+    const src = await shelf.urlOf(record).catch(() => null);
+    if (src === null) return;
+    const picture = h("img", { alt: "", decoding: "async", onload: () => frame.replaceChildren(picture), src });
   });
   return frame;
 }

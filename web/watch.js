@@ -1,12 +1,14 @@
 // The view that shows the server at work: the figures of `rhinobox top`, moving.
 
-import { ask, server } from "./api.js";
+import { ask, askJson, server } from "./api.js";
 import { Chart } from "./chart.js";
 import { byId, h, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
 import { STAGES, between, parse } from "./metrics.js";
 
 const LOOK_MS = 1000;
+// Totals of the whole store change slowly and cost more to ask for.
+const TOTALS_LOOKS = 10;
 // Looks that are kept for the charts.
 const KEPT = 120;
 
@@ -21,6 +23,8 @@ export class WatchView {
   #kept = [];
   #stage = "total";
   #timer = null;
+  #looks = 0;
+  #totals = {};
 
   constructor(element) {
     this.element = element;
@@ -94,6 +98,7 @@ export class WatchView {
   async #look() {
     if (document.hidden || !server.isReady) return;
     try {
+      if (this.#looks++ % TOTALS_LOOKS === 0) this.#totals = await askJson("/stats");
       const page = await (await ask("/metrics")).text();
       const sample = parse(page, performance.now());
       if (this.#before) this.#paint(between(this.#before, sample));
@@ -119,10 +124,12 @@ export class WatchView {
     this.queue.push([rates.queue]);
     this.#tile("files", `${format.count(filesRate)}/s`, rates.failedRate > 0 ? `${format.count(rates.failedRate)}/s failed` : `${format.count(rates.answersRate)} answers a second`);
     this.#tile("data", format.rate(bytesRate), `${format.rate(rates.savedBytesRate)} of it not written again`);
-    this.#tile("dedup", format.percent(rates.dedupFiles), `of files since the start; ${format.bytes(rates.savedBytes)} saved`);
+    const { saved_bytes: saved, disk_bytes: disk } = this.#totals;
+    const savedWords = saved === undefined ? `${format.bytes(rates.savedBytes)} saved` : `${format.bytes(saved)} saved in all`;
+    this.#tile("dedup", format.percent(rates.dedupFiles), `of files since the start; ${savedWords}`);
     if (rates.isRecovered) {
       this.#tile("stored", format.count(rates.names), `names of ${format.count(rates.contents)} contents`);
-      this.#tile("disk", format.bytes(rates.free), `free; the log has ${format.bytes(rates.logBytes)}`);
+      this.#tile("disk", format.bytes(rates.free), `free; ${format.bytes(disk ?? rates.logBytes)} taken`);
     } else {
       this.#tile("stored", "–", "is being recovered");
     }

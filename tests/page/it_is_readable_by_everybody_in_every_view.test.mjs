@@ -46,7 +46,13 @@ export default async function ({ page: open, daemon: start, dir, screenshot, say
       await page.press("Watch");
       await page.until(`document.querySelector(".chart .line")?.getAttribute("d")`);
     },
+    browse: async () => {
+      await page.press("Browse");
+      await page.until(`document.querySelectorAll(".file").length > 0`);
+    },
+    "browse-list": () => page.press("List"),
     details: async () => {
+      await page.press("Pictures");
       await page.run(`location.hash = "#/browse?open=${picture.hash}"`);
       await page.until(`document.querySelector(".details .facts") !== null`);
     },
