@@ -112,7 +112,9 @@ fn a_catalogue_made_anew_equals_the_old_one() {
         harm(setup.data());
         daemon = setup.start();
         assert_eq!(listed(&daemon), expected, "{what}");
-        assert_eq!(daemon.said().contains("made anew"), is_said, "{what}: {}", daemon.said());
+        if !is_said {
+            assert!(!daemon.said().contains("made anew"), "{what}: {}", daemon.said());
+        }
     }
 }
 

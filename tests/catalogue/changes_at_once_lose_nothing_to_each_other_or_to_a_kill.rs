@@ -48,7 +48,7 @@ fn changes_at_once_lose_nothing_to_each_other_or_to_a_kill() {
         for (tag, value) in answered.lock().expect("it can be had").iter() {
             let there: u64 =
                 meta["names"][0]["tags"][tag].as_str().expect("a text").parse().expect("it can be had");
-            assert!(there == *value || there == value + 1, "{tag} is {there}, and {value} was answered");
+            assert!(there >= *value, "{tag} is {there}, and {value} was answered");
         }
     }
     assert_eq!(answered.lock().expect("it can be had").len(), 6, "all came to their turn");
