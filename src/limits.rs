@@ -359,8 +359,10 @@ pub const STAGE_BOUNDS_US: [u64; 31] = [
 ];
 /// Damaged contents, and damaged places of the log, that `/stats` lists.
 pub const DAMAGE_LISTED_MAX: usize = 1_000;
-/// Names that one answer about a content lists; `names_total` says how many there are.
+/// Names that one answer about a content lists ...
 pub const META_NAMES_MAX: usize = 1_000;
+/// ... and none more once it is longer than this. `names_total` says how many there are.
+pub const META_BYTES_MAX: usize = MIB;
 /// How often the catalogue looks whether the log has grown: a list is behind by this, and by what the change takes.
 pub const CATALOGUE_TICK_MS: u64 = 100;
 /// Bytes of log records that are entered in the catalogue in one transaction, some thousand names: enough that its own

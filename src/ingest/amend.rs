@@ -119,7 +119,7 @@ fn owned((key, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)) -
 /// the upload has none.
 pub(super) fn keeping(there: &Attributes, uploaded: &Attributes) -> Attributes {
     let mut attributes = uploaded.clone();
-    if there.get(Kind::Added).is_none() {
+    if there.get(Kind::Added).is_none() && there.tags().next().is_none() {
         return attributes;
     }
     if uploaded.get(Kind::Comment).is_none() {

@@ -46,8 +46,7 @@ pub(super) fn run(from: &Path, settings: &Settings) -> Result<ExitCode, Failure>
     let strays = file::strays(from, &entries);
     let data_dir = &settings.data_dir;
     let name = data_dir.display();
-    let same = data_dir.canonicalize().ok().zip(from.canonicalize().ok());
-    if same.is_some_and(|(data_dir, from)| data_dir.starts_with(from)) {
+    if lies_in(data_dir, from) {
         return Err(
             format!("the data folder {name} is the predecessor's own: give another with --data-dir").into()
         );
@@ -68,6 +67,13 @@ pub(super) fn run(from: &Path, settings: &Settings) -> Result<ExitCode, Failure>
         let _ = writeln!(out, "left: {stray}");
     }
     Ok(if *failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) })
+}
+
+/// Whether a folder, which need not be there yet, would stand in another.
+fn lies_in(folder: &Path, other: &Path) -> bool {
+    let folder = std::path::absolute(folder).ok();
+    let there = folder.and_then(|folder| folder.ancestors().find_map(|above| above.canonicalize().ok()));
+    there.zip(other.canonicalize().ok()).is_some_and(|(there, other)| there.starts_with(other))
 }
 
 /// What was done.

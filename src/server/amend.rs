@@ -49,13 +49,15 @@ pub async fn name(
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(HttpError::bad_request("the body is not an object of changes").into());
     }
-    let patch: Patch = serde_json::from_slice(&text)
-        .map_err(|error| HttpError::bad_request(format!("the body is not an object of changes: {error}")))?;
+    let patch: Patch = json_body::parse(&text, "an object of changes")?;
     let amendment = Amendment { comment: patch.comment.map(Option::unwrap_or_default), tags: patch.tags };
     check(&amendment)?;
+    // What the index shows stays where it is, until the size is known too.
+    let active = ingest.lane.enter();
     let name = amend::amend(ingest, path, &amendment, TAGS_MAX).await.map_err(refusal)?;
     let content = download::live_content(ingest, &name.digest)?;
     let size = download::size_of(ingest, &content).await.map_err(|error| unreadable(&error))?;
+    drop(active);
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"path\":");
     write_string(&mut out, &name.path);
@@ -66,7 +68,7 @@ pub async fn name(
     out.push(b',');
     described::write(&mut out, &name.path, &name.attributes, name.time);
     out.push(b'}');
-    answer::json(conn, head, persistence, Status::Ok, &out).await
+    answer::json(conn, head, persistence, Status::Ok, out).await
 }
 
 fn check(amendment: &Amendment) -> Result<(), HttpError> {

@@ -3,8 +3,11 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::conn::{Conn, Trouble};
 use super::error::{extra_of, status_of};
+use crate::base::units::KIB;
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method, Version};
 use crate::http::json::{write_number, write_string};
@@ -16,6 +19,9 @@ use crate::ingest::upload::Outcome;
 use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_PIECE_BYTES};
 use crate::runtime::clock;
 
+/// A body up to so many bytes is sent in one piece with its head; a longer one is not copied for that.
+const JOINED_BYTES_MAX: usize = 4 * KIB;
+
 /// Sends a whole JSON answer.
 ///
 /// # Errors
@@ -25,14 +31,20 @@ pub async fn json(
     head: &Head,
     persistence: Persistence,
     status: Status,
-    body: &[u8],
+    body: impl Into<Bytes>,
 ) -> Result<Persistence, Trouble> {
-    let mut out = Vec::with_capacity(256 + body.len());
+    let body = body.into();
     let wire = (head.version, persistence);
-    let with_body = head.method != Method::Head;
-    response::write_json(&mut out, status, &conn.core.date(), wire, &Extra::None, body, with_body);
+    let (has_body, joined) = (head.method != Method::Head, body.len() <= JOINED_BYTES_MAX);
+    let mut out = Vec::with_capacity(256 + if joined { body.len() } else { 0 });
+    let date = conn.core.date();
+    response::write_json(&mut out, status, &date, wire, &Extra::None, &body, has_body && joined);
+    let mut pieces = vec![Bytes::from(out)];
+    if has_body && !joined {
+        pieces.push(body);
+    }
     conn.core.count_status(status);
-    conn.send(vec![out.into()]).await?;
+    conn.send(pieces).await?;
     Ok(persistence)
 }
 

@@ -54,7 +54,7 @@ pub async fn missing(
     // The answer takes the place of the question.
     drop(asked);
     drop(text);
-    answer::json(conn, head, persistence, Status::Ok, &out).await
+    answer::json(conn, head, persistence, Status::Ok, out).await
 }
 
 /// Appends those that are missing, each with a comma behind it; gives how many are there.
@@ -85,9 +85,7 @@ struct Hash<'a> {
 }
 
 fn parse(text: &[u8]) -> Result<Vec<Hash<'_>>, HttpError> {
-    let question: Question<'_> = serde_json::from_slice(text).map_err(|error| {
-        HttpError::bad_request(format!("the body is not an object with a list of hashes: {error}"))
-    })?;
+    let question: Question<'_> = json_body::parse(text, "an object with a list of hashes")?;
     let Hashes { hashes, total, malformed } = question.hashes;
     if total > DEDUP_HASHES_MAX {
         let message = format!("{total} hashes were asked about; the limit is {DEDUP_HASHES_MAX}");

@@ -58,6 +58,7 @@ pub async fn answer(
         Route::Amend { path } => return amend::name(conn, head, body, persistence, &ingest, &path).await,
         // Waits for the catalogue, and holds up nothing that frees space.
         Route::Files => return files::list(conn, head, persistence).await,
+        Route::Stats => return stats::stats(conn, head, persistence, &ingest).await,
         _ => {}
     }
     // What the index shows to this request stays where it is. Uploads see to that themselves, once their bytes are here.
@@ -65,8 +66,7 @@ pub async fn answer(
     match route {
         Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
         Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
-        Route::Stats => stats::stats(conn, head, persistence, &ingest).await,
-        Route::Meta { hash } => names::meta(conn, head, persistence, &ingest, hash).await,
+        Route::Meta { hash } => names::meta(conn, head, persistence, (&ingest, active), hash).await,
         Route::File { hash } => {
             download::file(conn, head, persistence, (&ingest, active), download::Target::Content(hash)).await
         }
@@ -84,6 +84,7 @@ pub async fn answer(
         | Route::Dedup
         | Route::ManyNames
         | Route::Files
+        | Route::Stats
         | Route::Amend { .. }
         | Route::Names { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),

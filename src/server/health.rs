@@ -11,7 +11,7 @@ use crate::tokens::Access;
 /// 200 while the process serves.
 pub async fn healthz(conn: &mut Conn, head: &Head, persistence: Persistence) -> Result<Persistence, Trouble> {
     let body = format!("{{\"status\":\"ok\",\"time\":\"{}\"}}", clock::wall().rfc3339());
-    answer::json(conn, head, persistence, Status::Ok, body.as_bytes()).await
+    answer::json(conn, head, persistence, Status::Ok, body).await
 }
 
 /// 200 while files can be uploaded and read; 503 while recovering or draining, or while nobody can be let in.
@@ -23,7 +23,7 @@ pub async fn readyz(conn: &mut Conn, head: &Head, persistence: Persistence) -> R
     if core.view.with(&core.shared.gate, |access| matches!(access, Access::Closed(_))) {
         return Err(authorize::closed().into());
     }
-    answer::json(conn, head, persistence, Status::Ok, b"{\"status\":\"ready\"}").await
+    answer::json(conn, head, persistence, Status::Ok, "{\"status\":\"ready\"}").await
 }
 
 /// Counts and times as Prometheus reads them.

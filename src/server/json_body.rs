@@ -3,10 +3,15 @@
 //! Always: twice the memory that the text takes is reserved while it is read, and until the request ends: what is made of
 //! it, and the answer, have room in that.
 
+use serde::Deserialize;
+
 use super::body::Body;
 use super::conn::{Conn, Trouble};
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
+
+/// Of the parser's reason: it repeats a member that is not known, however long that is.
+const WHY_BYTES_MAX: usize = 256;
 
 /// Lets only bodies in that are declared to be JSON. A page of another site cannot declare that without being asked first.
 ///
@@ -40,7 +45,39 @@ pub(super) async fn read(conn: &mut Conn, body: &mut Body, most: usize) -> Resul
     }
 }
 
+/// What the text says.
+///
+/// # Errors
+/// 400: that it is not `what`, and why. A name that a client sent is in that as far as it is short.
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], what: &str) -> Result<T, HttpError> {
+    serde_json::from_slice(text).map_err(|error| {
+        let mut why = error.to_string();
+        if why.len() > WHY_BYTES_MAX {
+            why.truncate(why.floor_char_boundary(WHY_BYTES_MAX));
+            why.push('…');
+        }
+        HttpError::bad_request(format!("the body is not {what}: {why}"))
+    })
+}
+
 fn too_large(most: usize) -> HttpError {
     let message = format!("the JSON body is larger than {most} bytes, the limit");
     HttpError::new(Status::ContentTooLarge, message).closing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    #[test]
+    fn what_a_client_sent_is_repeated_as_far_as_it_is_short() {
+        let refusal = |text: &str| parse::<Nothing>(text.as_bytes(), "nothing").expect_err(text).message;
+        assert!(refusal("{\"some\":1}").contains("unknown field `some`"));
+        let long = refusal(&format!("{{\"{}\":1}}", "ü".repeat(100_000)));
+        assert!(long.len() < 300 && long.ends_with('…'), "{} bytes", long.len());
+    }
 }

@@ -17,11 +17,13 @@ use crate::ingest::Ingest;
 use crate::ingest::naming::{self, Named};
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
-use crate::limits::{CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_NAMES_MAX};
+use crate::limits::{
+    CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_BYTES_MAX, META_NAMES_MAX,
+};
 use crate::media::classify::{FileType, classify};
-use crate::store::ReadError;
 use crate::store::index::Content;
 use crate::store::read::StoredName;
+use crate::store::{Active, ReadError};
 
 /// The content and all its names.
 ///
@@ -31,7 +33,7 @@ pub async fn meta(
     conn: &mut Conn,
     head: &Head,
     persistence: Persistence,
-    ingest: &Ingest,
+    (ingest, active): (&Ingest, Active),
     digest: Digest,
 ) -> Result<Persistence, Trouble> {
     let content = download::live_content(ingest, &digest)?;
@@ -48,6 +50,9 @@ pub async fn meta(
     write_number(&mut body, places.len() as u64);
     body.extend_from_slice(b",\"names\":[");
     for (at, place) in places.into_iter().take(META_NAMES_MAX).enumerate() {
+        if body.len() > META_BYTES_MAX {
+            break;
+        }
         let name = ingest.store.read_name(&conn.core.pool, place).await;
         let name = name.map_err(|error| unreadable(&error))?;
         if at > 0 {
@@ -56,7 +61,9 @@ pub async fn meta(
         write_name(&mut body, &name);
     }
     body.extend_from_slice(b"]}");
-    answer::json(conn, head, persistence, Status::Ok, &body).await
+    // Nothing that frees space waits for the reader.
+    drop(active);
+    answer::json(conn, head, persistence, Status::Ok, body).await
 }
 
 fn write_name(out: &mut Vec<u8>, name: &StoredName) {
@@ -95,9 +102,7 @@ pub async fn add(
     json_body::expect(head)?;
     stored(ingest, &digest)?;
     let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
-    let new = serde_json::from_slice::<NewName>(&text);
-    let new =
-        new.map_err(|error| HttpError::bad_request(format!("the body is not a name object: {error}")))?;
+    let new: NewName = json_body::parse(&text, "a name object")?;
     check(&new)?;
     // What the index shows now stays where it is until this is answered.
     let _active = ingest.lane.enter();

@@ -19,7 +19,7 @@ pub async fn document(
     head: &Head,
     persistence: Persistence,
 ) -> Result<Persistence, Trouble> {
-    answer::json(conn, head, persistence, Status::Ok, DOCUMENT.as_bytes()).await
+    answer::json(conn, head, persistence, Status::Ok, DOCUMENT).await
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub async fn root(conn: &mut Conn, head: &Head, persistence: Persistence) -> Res
         env!("CARGO_PKG_VERSION"),
         "\",\"upload\":\"POST /ingest/media\"}"
     );
-    answer::json(conn, head, persistence, Status::Ok, body.as_bytes()).await
+    answer::json(conn, head, persistence, Status::Ok, body).await
 }
 
 /// `GET /ui/{name}`: a part of the page.

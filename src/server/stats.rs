@@ -45,7 +45,7 @@ pub async fn stats(
         write_catalogue(&mut out, &catalogue, ingest, usage.content_bytes).await;
     }
     out.push(b'}');
-    answer::json(conn, head, persistence, Status::Ok, &out).await
+    answer::json(conn, head, persistence, Status::Ok, out).await
 }
 
 /// What the catalogue sums up, where it is whole, and how far it is behind.

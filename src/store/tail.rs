@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::Store;
 use super::epoch::Entrance;
+use super::error::ReadError;
 use super::format::{Body, FIRST_BATCH_OFFSET, SegmentHeader};
 use super::index::{Fate, Location, PathKey};
 use super::read::StoredName;
@@ -154,7 +155,7 @@ impl Tail {
                 break;
             };
             let before = taken.changes.len();
-            if !self.interpret(&segment, &batch, &mut taken.changes).await {
+            if !self.interpret(&segment, &batch, &mut taken.changes).await? {
                 taken.changes.truncate(before);
                 taken.is_early = true;
                 break;
@@ -183,7 +184,12 @@ impl Tail {
     }
 
     /// Appends what the records of a batch did. False if one of them is still on its way to the index.
-    async fn interpret(&self, segment: &Segment, batch: &FoundBatch, changes: &mut Vec<Change>) -> bool {
+    async fn interpret(
+        &self,
+        segment: &Segment,
+        batch: &FoundBatch,
+        changes: &mut Vec<Change>,
+    ) -> io::Result<bool> {
         // Known before the index is asked.
         let oldest = self.store.epochs.oldest();
         let has_ended = |lsn: Lsn| oldest.is_none_or(|began| began > lsn);
@@ -199,7 +205,7 @@ impl Tail {
                 Body::Name(name) => {
                     let key = PathKey::new(name.namespace, &name.path);
                     match index.fate_of_name(key, &name.digest, lsn, ended) {
-                        Fate::NotYet => return false,
+                        Fate::NotYet => return Ok(false),
                         Fate::Over => continue,
                         Fate::Shown => {}
                     }
@@ -207,19 +213,19 @@ impl Tail {
                     let Ok(path) = String::from_utf8(name.path.into_owned()) else { continue };
                     let attributes = name.attributes.into_owned();
                     let stored = StoredName { lsn, time: record.time, digest: name.digest, path, attributes };
-                    let size = self.size_of(&name.digest).await;
+                    let size = self.size_of(&name.digest).await?;
                     changes.push(Change::Named { key, name: Box::new(stored), size });
                 }
                 Body::DeleteName { namespace, path } => {
                     let key = PathKey::new(namespace, &path);
                     if !index.heeds_path_delete(key, lsn, ended) {
-                        return false;
+                        return Ok(false);
                     }
                     changes.push(Change::PathDeleted(key, lsn));
                 }
                 Body::DeleteContent(digest) => {
                     if !index.heeds_content_delete(&digest, lsn, ended) {
-                        return false;
+                        return Ok(false);
                     }
                     changes.push(Change::ContentDeleted(digest, lsn));
                 }
@@ -231,15 +237,21 @@ impl Tail {
                 | Body::Unknown(_) => {}
             }
         }
-        true
+        Ok(true)
     }
 
-    async fn size_of(&self, digest: &Digest) -> u64 {
-        let Some(content) = self.store.index.content(digest) else { return 0 };
+    /// Bytes of a content; 0 of one whose record is damaged, which says nothing.
+    async fn size_of(&self, digest: &Digest) -> io::Result<u64> {
+        let Some(content) = self.store.index.content(digest) else { return Ok(0) };
         match content.location {
-            Location::Inline { len, .. } => u64::from(len),
+            Location::Inline { len, .. } => Ok(u64::from(len)),
             Location::Large { record, entry_len, .. } => {
-                self.store.read_large(&self.pool, record, entry_len).await.map_or(0, |large| large.len)
+                match self.store.read_large(&self.pool, record, entry_len).await {
+                    Ok(large) => Ok(large.len),
+                    // It may be read another time: what is entered is never asked for again.
+                    Err(ReadError::Io(error)) => Err(error),
+                    Err(ReadError::Damaged(_)) => Ok(0),
+                }
             }
         }
     }

@@ -60,6 +60,20 @@ fn comment_and_tags_are_changed_and_seen_everywhere() {
 }
 
 #[test]
+fn tags_stay_however_often_the_file_is_sent_again() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let path = format!("/{}", daemon.upload("photo.txt", b"photo")["path"].as_str().expect("a text"));
+    patch(&mut client, &path, &json!({"tags": {"place": "Oslo"}})).expect(200);
+    for comment in ["one", "another", "another"] {
+        Form::new().field("comment", comment).file("photo.txt", b"photo").send(&mut client).expect(200);
+        let meta = client.get(&format!("/files/{}/meta", sha256(b"photo"))).expect(200).json();
+        assert_eq!(meta["names"][0]["tags"], json!({"place": "Oslo"}), "{comment}");
+        assert_eq!(meta["names"][0]["comment"], comment);
+    }
+}
+
+#[test]
 fn what_is_no_change_is_refused_and_changes_nothing() {
     let daemon = Daemon::start();
     let mut client = daemon.connect();

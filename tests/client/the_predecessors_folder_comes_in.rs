@@ -245,8 +245,10 @@ fn what_is_no_folder_of_the_predecessor_is_refused() {
     let entries: Vec<_> = kept().iter().map(entry).collect();
     let go = folder(&entries);
     let before = fs::read_dir(go.path()).expect("a folder").count();
-    let ran =
-        finish(command("http://127.0.0.1:1", &[&"import", &go.path(), &"--data-dir", &go.path()])).expect(1);
-    assert!(ran.err.contains("is the predecessor's own"), "{}", ran.err);
+    for data_dir in [go.path().to_owned(), go.path().join("new/data")] {
+        let ran = finish(command("http://127.0.0.1:1", &[&"import", &go.path(), &"--data-dir", &data_dir]));
+        let ran = ran.expect(1);
+        assert!(ran.err.contains("is the predecessor's own"), "{}", ran.err);
+    }
     assert_eq!(fs::read_dir(go.path()).expect("a folder").count(), before);
 }
