@@ -25,7 +25,7 @@ async function viewOf(name) {
 
 function route() {
   const [, name, query] = /^#\/([a-z]+)(?:\?(.*))?$/.exec(location.hash) ?? [];
-  return { name: name in TITLES ? name : "drop", what: new URLSearchParams(query ?? "") };
+  return { name: Object.hasOwn(TITLES, name ?? "") ? name : "drop", what: new URLSearchParams(query ?? "") };
 }
 
 async function show({ isFirst = false } = {}) {
@@ -78,7 +78,7 @@ function chooseTheme(name) {
 
 function showTheme() {
   const kept = localStorage.getItem(THEME_KEY);
-  chooseTheme(kept in THEMES ? kept : "auto");
+  chooseTheme(Object.hasOwn(THEMES, kept) ? kept : "auto");
   byId("theme").addEventListener("click", () => {
     const names = Object.keys(THEMES);
     const next = names[(names.indexOf(byId("theme").dataset.theme) + 1) % names.length];

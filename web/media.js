@@ -36,9 +36,12 @@ export class Shelf {
   // The address of a content for an element that shows it.
   async urlOf(record) {
     if (token.get() === null) return storedUrl(record.path);
+    // That of this moment: what waits across a clear() ends, too.
+    const { signal } = this.#abort;
     await this.#turn();
     try {
-      const answer = await ask(storedUrl(record.path), { signal: this.#abort.signal });
+      signal.throwIfAborted();
+      const answer = await ask(storedUrl(record.path), { signal });
       const url = URL.createObjectURL(new Blob([await answer.blob()], { type: record.mime_type }));
       this.#urls.add(url);
       return url;

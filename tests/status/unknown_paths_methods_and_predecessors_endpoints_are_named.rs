@@ -8,7 +8,6 @@ fn what_is_not_there_is_404() {
     let hash = sha256(b"never sent");
     for target in [
         "/nothing",
-        "/files",
         "/files/",
         "/ingest/media/",
         "/storage/",
