@@ -217,8 +217,12 @@ export class Page {
     const data = { items: [], files: paths, dragOperationsMask: 1 };
     const send = (type) => this.ask("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
     const veil = `document.querySelector("#drop-veil").hidden`;
+    // One that comes while the page is busy may be lost: a hand that moves sends many.
     await send("dragEnter");
-    await send("dragOver");
+    for (let tries = 0; tries < 20 && (await this.run(veil)); tries++) {
+      await send("dragOver");
+      await pause(20 * tries);
+    }
     await this.until(`!${veil}`);
     for (let tries = 0; tries < 5 && !(await this.run(veil)); tries++) {
       await send("dragOver");
