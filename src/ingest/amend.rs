@@ -13,11 +13,8 @@ use crate::store::ReadError;
 use crate::store::commit::{NewBody, NewRecord};
 use crate::store::format::Attributes;
 use crate::store::format::attributes::Kind;
-use crate::store::index::{Amend, PathKey};
+use crate::store::index::{Amend, NAMESPACE, PathKey};
 use crate::store::read::StoredName;
-
-/// The namespace of all names so far.
-const NAMESPACE: u32 = 0;
 
 /// What is to change. What is not named stays.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -41,7 +38,8 @@ pub enum AmendError {
     Failed(FileError),
 }
 
-/// Changes the name at a path; gives it as it is then.
+/// Changes the name at a path; gives it as it is then. Whoever asks is active ([`Lane::enter`](crate::store::Lane::enter)):
+/// what the index shows stays where it is.
 ///
 /// # Errors
 /// See [`AmendError`]. Nothing has changed then.
@@ -51,8 +49,6 @@ pub async fn amend(
     amendment: &Amendment,
     tags_max: usize,
 ) -> Result<StoredName, AmendError> {
-    // What the index shows stays where it is.
-    let _active = ingest.lane.enter();
     let key = PathKey::new(NAMESPACE, path.as_bytes());
     let until_ns = clock::now_ns() + QUEUE_WAIT_MS * 1_000_000;
     while clock::now_ns() < until_ns {

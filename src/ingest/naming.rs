@@ -5,26 +5,26 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::amend::keeping;
 use super::slice::Stored;
 use super::stages::Trace;
 use super::upload::Terms;
 use super::{FileError, Ingest};
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
-use crate::limits::{APPEND_BYTES_MAX, LOOKUPS_AHEAD, NAMES_PER_APPEND};
+use crate::limits::{AMEND_POLL_MS, APPEND_BYTES_MAX, LOOKUPS_AHEAD, NAMES_PER_APPEND};
 use crate::media::name::{HASH_DIGITS_FULL, Sent, directory, stored_path};
 use crate::media::table::MediaType;
 use crate::runtime::clock;
 use crate::store::commit::{NewBody, NewRecord, Size};
 use crate::store::format::Attributes;
 use crate::store::format::attributes::Kind;
-use crate::store::index::{Bind, NameGuard, PathKey, Place};
+use crate::store::index::{Bind, NAMESPACE, NameGuard, PathKey, Place};
 
 /// Room for a path, so that few outgrow it.
 const PATH_BYTES_USUAL: usize = 128;
-/// The namespace of all names so far.
-const NAMESPACE: u32 = 0;
 
 /// A stored and named file: what the answer says of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -157,7 +157,7 @@ impl Namings {
             }
             Bind::Same => Some(Ok(named)),
             // Two contents with one SHA-256 do not exist: a path with all 64 digits means one content.
-            Bind::Different(_) | Bind::Taken => Some(Err(FileError::Lost)),
+            Bind::Different(_) | Bind::Taken | Bind::Busy => Some(Err(FileError::Lost)),
         }
     }
 
@@ -218,31 +218,46 @@ impl Namings {
     }
 }
 
-/// Binds a path. `Different` is answered only where another content (or an unreadable name) has it. What was said of the
-/// name since it was uploaded, and this upload does not say, is added to `attributes`.
+/// Binds a path. `Different` is answered only where another content (or an unreadable name) has it, `Busy` never. What was
+/// said of the name since it was uploaded, and this upload does not say, is added to `attributes`.
 async fn bind(ingest: &Ingest, path: &str, digest: &Digest, attributes: &mut Attributes) -> Bind {
     let index = &ingest.index;
     let key = PathKey::new(NAMESPACE, path.as_bytes());
-    let uploaded = attributes.clone();
     let fingerprint = index.fingerprint(digest, attributes.as_bytes());
     let mut bound = index.bind(key, *digest, fingerprint);
+    let mut kept = None;
     loop {
-        let Bind::Different(place) = bound else { return bound };
-        match ingest.store.read_name(&ingest.pool, place).await {
-            // Unless another name has taken its place while it was read.
-            Ok(name) if name.digest == *digest => {
-                *attributes = super::amend::keeping(&name.attributes, &uploaded);
-                if name.attributes.without(&[Kind::Added]) == *attributes {
-                    return Bind::Same;
+        match bound {
+            Bind::Different(place) => match ingest.store.read_name(&ingest.pool, place).await {
+                // Unless another name has taken its place while it was read.
+                Ok(name) if name.digest == *digest => {
+                    let both = kept.insert(keeping(&name.attributes, attributes));
+                    if name.attributes.without(&[Kind::Added]) == *both {
+                        bound = Bind::Same;
+                    } else {
+                        let fingerprint = index.fingerprint(digest, both.as_bytes());
+                        bound = index.rebind(key, *digest, fingerprint, place);
+                    }
                 }
-                let fingerprint = index.fingerprint(digest, attributes.as_bytes());
-                bound = index.rebind(key, *digest, fingerprint, place);
+                Ok(_) => return Bind::Different(place),
+                Err(error) => {
+                    tracing::error!(path, %error, "a stored name cannot be read; a new one is made beside it");
+                    return Bind::Different(place);
+                }
+            },
+            // It waits for its flush and for nobody else.
+            Bind::Busy => {
+                clock::sleep(Duration::from_millis(AMEND_POLL_MS)).await;
+                kept = None;
+                bound = index.bind(key, *digest, fingerprint);
             }
-            Ok(_) => return Bind::Different(place),
-            Err(error) => {
-                tracing::error!(path, %error, "a stored name cannot be read; a new one is made beside it");
-                return Bind::Different(place);
+            Bind::Write(_) | Bind::Same => {
+                if let Some(kept) = kept {
+                    *attributes = kept;
+                }
+                return bound;
             }
+            Bind::Taken => return bound,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::runtime::disk::File;
 use crate::runtime::sync::{Permit, Semaphore, oneshot};
 use crate::store::Active;
 use crate::store::ReadError;
-use crate::store::index::{Content, Location, PathKey};
+use crate::store::index::{Content, Location, NAMESPACE, PathKey};
 use crate::store::read::{Large, StoredName};
 
 /// What is asked for.
@@ -192,7 +192,7 @@ async fn find(
             }
             content.first_name
         }
-        Target::Path(path) => ingest.store.index.path(PathKey::new(0, path.as_bytes())),
+        Target::Path(path) => ingest.store.index.path(PathKey::new(NAMESPACE, path.as_bytes())),
     };
     let place = place.ok_or_else(missing)?;
     let name = ingest.store.read_name(&ingest.pool, place).await.map_err(|error| {

@@ -12,14 +12,11 @@
 
 use super::commit::{NewBody, NewRecord};
 use super::error::{CommitError, ReadError};
-use super::index::PathKey;
+use super::index::{NAMESPACE, PathKey};
 use super::{Lane, Store};
 use crate::base::digest::Digest;
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
-
-/// The namespace of all names so far.
-const NAMESPACE: u32 = 0;
 
 /// Why something was not deleted.
 #[derive(Debug)]

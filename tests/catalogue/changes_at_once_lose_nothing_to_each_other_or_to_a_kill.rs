@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, request};
+use crate::support::form::Form;
 use crate::support::{Daemon, sha256};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/json")];
@@ -52,6 +53,32 @@ fn changes_at_once_lose_nothing_to_each_other_or_to_a_kill() {
         }
     }
     assert_eq!(answered.lock().expect("it can be had").len(), 6, "all came to their turn");
+}
+
+#[test]
+fn a_change_and_an_upload_at_once_keep_what_each_of_them_said() {
+    let daemon = Daemon::start();
+    let address = daemon.address();
+    let path = format!("/{}", daemon.upload("both.txt", b"both")["path"].as_str().expect("a text"));
+    let by_hash = format!("/files/{}/meta", sha256(b"both"));
+    for round in 0..300 {
+        let said = round.to_string();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let change = format!("{{\"tags\":{{\"round\":\"{said}\"}}}}");
+                Client::connect(address).ask("PATCH", &path, &JSON, change.as_bytes()).expect(200);
+            });
+            scope.spawn(|| {
+                let form = Form::new().field("comment", &said).file("both.txt", b"both");
+                form.send(&mut Client::connect(address)).expect(200);
+            });
+        });
+        let name = &daemon.get(&by_hash).expect(200).json()["names"][0];
+        assert_eq!(
+            (&name["tags"]["round"], &name["comment"]),
+            (&said.as_str().into(), &said.as_str().into())
+        );
+    }
 }
 
 #[test]

@@ -29,6 +29,9 @@ use contents::Contents;
 use image::Removals;
 use paths::Paths;
 
+/// The namespace of all names so far.
+pub const NAMESPACE: u32 = 0;
+
 /// Where a record's entry begins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Place {
@@ -86,9 +89,7 @@ impl Handle {
     pub fn rebind(&self, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Bind {
         paths::bind(self, key, digest, fingerprint, Some(place))
     }
-}
 
-impl Handle {
     /// Asks to give the name at `key`, which was read at `place`, other attributes. See [`Amend`].
     #[must_use]
     pub fn amend(&self, key: PathKey, digest: Digest, fingerprint: u64, place: Place) -> Amend {

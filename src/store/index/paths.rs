@@ -75,6 +75,8 @@ pub enum Bind {
     Different(Place),
     /// Another content is about to get this path. A path never changes its bytes: take a longer one.
     Taken,
+    /// The name there is being amended: ask again when that is over, and build on what it is then.
+    Busy,
 }
 
 /// A path on its way to be bound. Dropped unpublished, the wish is forgotten.
@@ -136,7 +138,8 @@ pub(super) fn amend(index: &Handle, key: PathKey, digest: Digest, fingerprint: u
     if is_pending || shard.deleting.contains_key(&key) || index.contents.is_being_deleted(&digest) {
         return Amend::Busy;
     }
-    shard.pending.insert_unique(key.low(), Pending { key, digest, count: 1 }, |pending| pending.key.low());
+    let amended = Pending { key, digest, count: 1, is_amended: true };
+    shard.pending.insert_unique(key.low(), amended, |pending| pending.key.low());
     let lsn = index.draw_lsn();
     drop(shard);
     Amend::Write(NameGuard { index: index.clone(), key, digest, fingerprint, lsn, released: false })
@@ -160,9 +163,12 @@ pub(super) fn bind(
         }
     }
     let found = shard.pending.entry(key.low(), |pending| pending.key == key, |pending| pending.key.low());
-    let mut pending = found.or_insert_with(|| Pending { key, digest, count: 0 });
+    let mut pending = found.or_insert_with(|| Pending { key, digest, count: 0, is_amended: false });
     if pending.get().digest != digest {
         return Bind::Taken;
+    }
+    if pending.get().is_amended {
+        return Bind::Busy;
     }
     pending.get_mut().count += 1;
     let lsn = index.draw_lsn();
@@ -210,6 +216,8 @@ struct Pending {
     key: PathKey,
     digest: Digest,
     count: u32,
+    /// By an amendment, which was built on the name that is there: nobody else's may come in between.
+    is_amended: bool,
 }
 
 impl Shard {

@@ -252,6 +252,29 @@ fn a_path_is_bound_once_is_the_same_again_and_never_changes_its_bytes() {
 }
 
 #[test]
+fn nobody_binds_a_path_while_its_name_is_amended_and_nobody_amends_it_while_it_is_bound() {
+    let index = Index::new();
+    let Bind::Write(first) = index.bind(key("a"), digest(1), 11) else { panic!("it is free") };
+    first.publish(place(10));
+    let Amend::Write(amended) = index.handle().amend(key("a"), digest(1), 12, place(10)) else {
+        panic!("it is there")
+    };
+    assert!(matches!(index.rebind(key("a"), digest(1), 99, place(10)), Bind::Busy));
+    assert!(matches!(index.handle().amend(key("a"), digest(1), 99, place(10)), Amend::Busy));
+    assert!(matches!(index.bind(key("a"), digest(1), 11), Bind::Same), "nothing is to be written");
+    amended.publish(place(20));
+    assert!(matches!(index.handle().amend(key("a"), digest(1), 99, place(10)), Amend::Changed));
+    let Bind::Write(bound) = index.rebind(key("a"), digest(1), 99, place(20)) else { panic!("it is over") };
+    assert!(matches!(index.handle().amend(key("a"), digest(1), 13, place(20)), Amend::Busy));
+    drop(bound);
+    let Amend::Write(dropped) = index.handle().amend(key("a"), digest(1), 13, place(20)) else {
+        panic!("it is over")
+    };
+    drop(dropped);
+    assert!(matches!(index.rebind(key("a"), digest(1), 99, place(20)), Bind::Write(_)));
+}
+
+#[test]
 fn a_wish_that_is_dropped_is_forgotten() {
     let index = Index::new();
     let Bind::Write(guard) = index.bind(key("a"), digest(1), 1) else { panic!("it is free") };
