@@ -45,6 +45,8 @@ pub const TRAILER_BYTES_MAX: usize = 8 * KIB;
 pub const FIELD_BYTES_MAX: usize = 16 * KIB;
 /// A JSON request body.
 pub const JSON_BODY_BYTES_MAX: usize = MIB;
+/// Of the reason why a JSON body is refused: it repeats a member that is not known, however long that is.
+pub const JSON_REASON_BYTES_MAX: usize = 256;
 /// Hashes in one question of what is missing: as many as files in one request.
 pub const DEDUP_HASHES_MAX: usize = PARTS_MAX;
 /// A request for many names: as many as files in one request, each with a folder of some length.
@@ -331,6 +333,8 @@ pub const LINGER_PIECE_BYTES: usize = MIB;
 pub const LINGER_STOP_MS: u64 = 1_000;
 /// How often deadlines are looked at: well below the shortest.
 pub const DEADLINE_TICK_MS: u64 = 100;
+/// A body up to this is sent in one piece with its head; a longer one is not copied for that.
+pub const ANSWER_JOINED_BYTES_MAX: usize = 4 * KIB;
 /// Pieces in which a long answer is made and sent.
 pub const ANSWER_PIECE_BYTES: usize = 64 * KIB;
 /// Files whose records are sent as one answer of known length; with more it is made as it is sent.
@@ -368,7 +372,7 @@ pub const CATALOGUE_TICK_MS: u64 = 100;
 /// Bytes of log records that are entered in the catalogue in one transaction, some thousand names: enough that its own
 /// cost is spread, so little that it takes tens of milliseconds.
 pub const CATALOGUE_ROUND_BYTES: usize = 2 * MIB;
-/// Names of the catalogue that are compared with the index in one go: some milliseconds of its thread.
+/// Names of the catalogue that are compared with the index in one go.
 pub const CATALOGUE_SWEEP_ROWS: usize = 4_096;
 /// When a catalogue that could not be written to is tried again.
 pub const CATALOGUE_RETRY_MS: u64 = 2_000;
@@ -390,7 +394,7 @@ pub const CATALOGUE_WAITING_MAX: usize = 64;
 /// How long a list may take before it is given up with 503.
 pub const CATALOGUE_QUERY_MS: u64 = 1_000;
 /// The threads that answer lists get less of the processors than the cores (setpriority(2)).
-pub const CATALOGUE_NICE: i32 = 10;
+pub const CATALOGUE_LIST_NICE: i32 = 10;
 /// Bytes of the catalogue's journal before it is written to the catalogue itself, on a large volume.
 pub const CATALOGUE_JOURNAL_BYTES: u64 = 16 * MIB as u64;
 /// Where so few files match one of a list's conditions, they are looked at and sorted; where more do, the list is read in

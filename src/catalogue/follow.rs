@@ -26,12 +26,16 @@ use super::Catalogue;
 use super::schema::Trouble;
 use super::write::{Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
-use crate::limits::{CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_TICK_MS};
+use crate::limits::{
+    CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS,
+    TAIL_RECORDS_AT_ONCE,
+};
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
-use crate::runtime::core::spawn;
+use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::store::Store;
+use crate::store::index::PathKey;
 use crate::store::tail::{End, Tail};
 
 /// The task. `Rc`: it stays on its core.
@@ -53,8 +57,16 @@ struct State {
     removed: u64,
     /// Rows are to be compared with the index, from the first on.
     is_sweep_due: bool,
-    /// Behind which key that goes on; `None` while it is not under way.
-    sweep: Option<Vec<u8>>,
+    /// Whether that is under way, and behind which key it goes on.
+    sweep: Sweep,
+}
+
+/// The comparison of all rows with the index.
+#[derive(Clone, Copy)]
+enum Sweep {
+    None,
+    /// The rows behind this key are next, or the first.
+    Behind(Option<PathKey>),
 }
 
 impl Follower {
@@ -86,7 +98,7 @@ impl Follower {
             is_complete: false,
             finished: HashSet::new(),
             is_sweep_due: false,
-            sweep: None,
+            sweep: Sweep::None,
         };
         let mut is_open = false;
         loop {
@@ -167,7 +179,7 @@ impl Follower {
         state.is_complete = begun.is_complete;
         // Without rows there is nothing to compare.
         state.is_sweep_due = !begun.positions.is_empty();
-        state.sweep = None;
+        state.sweep = Sweep::None;
         state.finished.clear();
         state.positions = begun.positions;
     }
@@ -187,8 +199,8 @@ impl Follower {
             Some(until_ns) => clock::now_ns() > until_ns,
             None => self.stopping.get(),
         };
-        let (now_ns, next_lsn) = (clock::now_ns(), state.tail.store().index.next_lsn());
-        // In this order: what is counted is not in the list any more.
+        // In this order: what has ended is in the list, and what is counted is not in it any more.
+        let (now_ns, settled) = (clock::now_ns(), state.tail.settled());
         let removed = state.tail.removed_segments();
         let ends = state.tail.ends();
         let mut round = Round::default();
@@ -221,16 +233,16 @@ impl Follower {
             self.enter(state, round).await?;
         }
         if !is_early {
-            self.note_followed(now_ns, next_lsn);
+            self.note_followed(now_ns, settled);
         }
         let read = ends.iter().filter(|end| end.is_final && is_read(&state.positions, end));
         state.finished.extend(read.map(|end| end.segment));
         self.sweep(state).await
     }
 
-    fn note_followed(&self, now_ns: u64, next_lsn: Lsn) {
+    fn note_followed(&self, now_ns: u64, settled: Lsn) {
         self.catalogue.shared.followed_ns.store(now_ns, Ordering::Relaxed);
-        self.catalogue.shared.followed_lsn.store(next_lsn.0, Ordering::Relaxed);
+        self.catalogue.shared.followed_lsn.store(settled.0, Ordering::Relaxed);
     }
 
     /// Segments that are gone need no position any more. If one was not read to its end, or was never seen, its deletes may
@@ -262,14 +274,36 @@ impl Follower {
         Ok(())
     }
 
-    /// Compares the next rows with the index, if that is due.
+    /// Compares the next rows with the index, if that is due. On this core: the writing thread, which runs when nobody else
+    /// does, never holds what cores wait for.
     async fn sweep(&self, state: &mut State) -> Result<(), Trouble> {
-        if state.sweep.is_none() && std::mem::take(&mut state.is_sweep_due) {
-            state.sweep = Some(Vec::new());
+        if matches!(state.sweep, Sweep::None) && std::mem::take(&mut state.is_sweep_due) {
+            state.sweep = Sweep::Behind(None);
         }
-        let Some(after) = state.sweep.clone() else { return Ok(()) };
-        let store = state.tail.store().clone();
-        state.sweep = self.write(move |writer| writer.sweep(&after, &store.index)).await?;
+        let Sweep::Behind(after) = state.sweep else { return Ok(()) };
+        let rows = self.write(move |writer| writer.rows_after(after)).await?;
+        let mut gone = Vec::new();
+        for some in rows.chunks(TAIL_RECORDS_AT_ONCE) {
+            for (key, lsn) in some {
+                match state.tail.store().index.name_lsn(*key) {
+                    Some(shown) if shown < *lsn => {
+                        return Err(Trouble::Damaged("it has what the log has not".to_owned()));
+                    }
+                    // A newer name there is still to be read.
+                    Some(_) => {}
+                    None => gone.push(*key),
+                }
+            }
+            yield_now().await;
+        }
+        if !gone.is_empty() {
+            // Nobody else enters anything: the rows are those that were looked at.
+            self.write(move |writer| writer.remove(&gone)).await?;
+        }
+        state.sweep = match rows.last() {
+            Some((last, _)) if rows.len() == CATALOGUE_SWEEP_ROWS => Sweep::Behind(Some(*last)),
+            _ => Sweep::None,
+        };
         Ok(())
     }
 }

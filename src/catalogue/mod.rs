@@ -29,7 +29,7 @@ pub use schema::{FILE, Trouble};
 
 use crate::base::ids::{Lsn, StoreId};
 use crate::limits::{
-    CATALOGUE_JOURNAL_BYTES, CATALOGUE_NICE, CATALOGUE_QUERY_MS, CATALOGUE_READERS, CATALOGUE_TICK_MS,
+    CATALOGUE_JOURNAL_BYTES, CATALOGUE_LIST_NICE, CATALOGUE_QUERY_MS, CATALOGUE_READERS, CATALOGUE_TICK_MS,
     CATALOGUE_WAITING_MAX,
 };
 use crate::runtime::clock;
@@ -108,7 +108,12 @@ impl Catalogue {
         Ok(Arc::new(Catalogue {
             store,
             writer: Workers::start("catalogue", Priority::Idle, CATALOGUE_WAITING_MAX, vec![writer])?,
-            readers: Workers::start("list", Priority::Nice(CATALOGUE_NICE), CATALOGUE_WAITING_MAX, readers)?,
+            readers: Workers::start(
+                "list",
+                Priority::Nice(CATALOGUE_LIST_NICE),
+                CATALOGUE_WAITING_MAX,
+                readers,
+            )?,
             shared,
         }))
     }

@@ -12,11 +12,11 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, param
 
 use super::schema::{self, Trouble, ZONE_SHIFT};
 use super::words;
-use crate::base::ids::{BatchSeq, SegmentId, StoreId};
+use crate::base::ids::{BatchSeq, Lsn, SegmentId, StoreId};
 use crate::limits::CATALOGUE_SWEEP_ROWS;
 use crate::media::table::MediaType;
 use crate::store::format::attributes::Kind;
-use crate::store::index::{Index, PathKey};
+use crate::store::index::PathKey;
 use crate::store::read::StoredName;
 use crate::store::segment::Written;
 use crate::store::tail::Change;
@@ -142,45 +142,39 @@ impl Writer {
         Ok(())
     }
 
-    /// Compares the next rows behind `after` with the index and removes those of names that are gone. Gives where to go
-    /// on; `None` at the end.
-    pub(super) fn sweep(&mut self, after: &[u8], index: &Index) -> Result<Option<Vec<u8>>, Trouble> {
+    /// The next rows whose keys are behind this one (`None`: the first), by key.
+    pub(super) fn rows_after(&mut self, after: Option<PathKey>) -> Result<Vec<(PathKey, Lsn)>, Trouble> {
+        let mut select = self
+            .connection()?
+            .prepare("SELECT key, lsn FROM files INDEXED BY by_key WHERE key > ?1 ORDER BY key LIMIT ?2")?;
+        // No key is empty.
+        let after = after.map(|key| key.to_bytes().to_vec()).unwrap_or_default();
+        let mut rows = select.query(params![after, number(CATALOGUE_SWEEP_ROWS as u64)])?;
+        let mut found = Vec::with_capacity(CATALOGUE_SWEEP_ROWS);
+        while let Some(row) = rows.next()? {
+            let bytes = row.get::<_, Vec<u8>>(0)?.try_into();
+            let bytes = bytes.map_err(|_| Trouble::Damaged("a key is not one".to_owned()))?;
+            found.push((PathKey::from_bytes(bytes), Lsn(row.get::<_, i64>(1)?.cast_unsigned())));
+        }
+        Ok(found)
+    }
+
+    /// Removes the rows with these keys.
+    pub(super) fn remove(&mut self, keys: &[PathKey]) -> Result<(), Trouble> {
         let transaction = self.connection()?.transaction()?;
-        let last;
         {
-            let mut select = transaction.prepare(
-                "SELECT key, lsn FROM files INDEXED BY by_key WHERE key > ?1 ORDER BY key LIMIT ?2",
-            )?;
-            let found = select.query_map(params![after, number(CATALOGUE_SWEEP_ROWS as u64)], |row| {
-                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
-            })?;
-            let found: Vec<(Vec<u8>, i64)> = found.collect::<Result<_, _>>()?;
-            last = (found.len() == CATALOGUE_SWEEP_ROWS)
-                .then(|| found.last().map(|row| row.0.clone()))
-                .flatten();
             let mut sums = Sums::default();
             let mut rows = Rows::new(&transaction)?;
-            for (bytes, lsn) in found {
-                let damaged = || Trouble::Damaged("a key is not one".to_owned());
-                let key = PathKey::from_bytes(bytes.as_slice().try_into().map_err(|_| damaged())?);
-                match index.name_lsn(key) {
-                    Some(shown) if number(shown.0) < lsn => {
-                        return Err(Trouble::Damaged("it has what the log has not".to_owned()));
-                    }
-                    // A newer name there is still to be read.
-                    Some(_) => {}
-                    None => {
-                        for row in rows.at_key(key)? {
-                            rows.remove(&row, &mut sums)?;
-                        }
-                    }
+            for key in keys {
+                for row in rows.at_key(*key)? {
+                    rows.remove(&row, &mut sums)?;
                 }
             }
             drop(rows);
             sums.write(&transaction)?;
         }
         transaction.commit()?;
-        Ok(last)
+        Ok(())
     }
 }
 

@@ -104,6 +104,14 @@ impl Tail {
         &self.store
     }
 
+    /// All mutations of lower numbers have ended: they are in the log, or never will be.
+    #[must_use]
+    pub fn settled(&self) -> Lsn {
+        // In this order: whoever draws a number has entered before.
+        let next = self.store.index.next_lsn();
+        self.store.epochs.oldest().map_or(next, |began| began.min(next))
+    }
+
     /// All segments there are, by number.
     #[must_use]
     pub fn ends(&self) -> Vec<End> {
