@@ -128,7 +128,7 @@ impl<'a> HeadWriter<'a> {
     }
 
     /// The rest of a head in front of this JSON body.
-    fn json(self, body: &[u8], (version, persistence): (Version, Persistence), extra: &Extra) {
+    pub fn json(self, body: &[u8], (version, persistence): (Version, Persistence), extra: &Extra) {
         self.field("Content-Type", b"application/json")
             .field("X-Content-Type-Options", b"nosniff")
             .content_length(body.len() as u64)

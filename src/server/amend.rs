@@ -43,8 +43,7 @@ pub async fn name(
     ingest: &Ingest,
     path: &str,
 ) -> Result<Persistence, Trouble> {
-    json_body::expect(head)?;
-    let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
+    let text = json_body::read(conn, head, body, JSON_BODY_BYTES_MAX).await?;
     // A list of values would be taken for the members in their order.
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(HttpError::bad_request("the body is not an object of changes").into());

@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use super::conn::{Conn, Trouble};
 use super::error::{extra_of, status_of};
-use crate::base::units::KIB;
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method, Version};
 use crate::http::json::{write_number, write_string};
@@ -16,11 +15,8 @@ use crate::ingest::Stage;
 use crate::ingest::naming::Named;
 use crate::ingest::stages::Spent;
 use crate::ingest::upload::Outcome;
-use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_PIECE_BYTES};
+use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_JOINED_BYTES_MAX, ANSWER_PIECE_BYTES};
 use crate::runtime::clock;
-
-/// A body up to so many bytes is sent in one piece with its head; a longer one is not copied for that.
-const JOINED_BYTES_MAX: usize = 4 * KIB;
 
 /// Sends a whole JSON answer.
 ///
@@ -35,7 +31,7 @@ pub async fn json(
 ) -> Result<Persistence, Trouble> {
     let body = body.into();
     let wire = (head.version, persistence);
-    let (has_body, joined) = (head.method != Method::Head, body.len() <= JOINED_BYTES_MAX);
+    let (has_body, joined) = (head.method != Method::Head, body.len() <= ANSWER_JOINED_BYTES_MAX);
     let mut out = Vec::with_capacity(256 + if joined { body.len() } else { 0 });
     let date = conn.core.date();
     response::write_json(&mut out, status, &date, wire, &Extra::None, &body, has_body && joined);

@@ -4,14 +4,13 @@
 //! is answered in the letters it was asked in.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use super::answer;
 use super::body::Body;
 use super::conn::{Conn, Trouble};
-use super::{answer, json_body};
+use super::json_body::{self, AtMost};
 use crate::base::digest::Digest;
 use crate::http::error::{HttpError, Status};
 use crate::http::head::Head;
@@ -33,8 +32,7 @@ pub async fn missing(
     persistence: Persistence,
     ingest: &Ingest,
 ) -> Result<Persistence, Trouble> {
-    json_body::expect(head)?;
-    let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
+    let text = json_body::read(conn, head, body, JSON_BODY_BYTES_MAX).await?;
     let asked = parse(&text)?;
     let mut out = Vec::with_capacity(64 + 67 * asked.len());
     out.extend_from_slice(b"{\"missing\":[");
@@ -86,92 +84,30 @@ struct Hash<'a> {
 
 fn parse(text: &[u8]) -> Result<Vec<Hash<'_>>, HttpError> {
     let question: Question<'_> = json_body::parse(text, "an object with a list of hashes")?;
-    let Hashes { hashes, total, malformed } = question.hashes;
-    if total > DEDUP_HASHES_MAX {
-        let message = format!("{total} hashes were asked about; the limit is {DEDUP_HASHES_MAX}");
-        return Err(HttpError::new(Status::ContentTooLarge, message));
+    question.hashes.all("hashes were asked about")?.into_iter().enumerate().map(read).collect()
+}
+
+fn read((at, Text(text)): (usize, Text<'_>)) -> Result<Hash<'_>, HttpError> {
+    match Digest::from_hex(&text) {
+        Some(digest) => Ok(Hash { digest, text }),
+        None => {
+            let message = format!("hashes[{at}] is not a SHA-256: 64 hexadecimal digits");
+            Err(HttpError::bad_request(message))
+        }
     }
-    if let Some(index) = malformed {
-        let message = format!("hashes[{index}] is not a SHA-256: 64 hexadecimal digits");
-        return Err(HttpError::bad_request(message));
-    }
-    Ok(hashes)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question<'a> {
     #[serde(borrow)]
-    hashes: Hashes<'a>,
-}
-
-/// The list as it is read: no more is kept of it than may be asked.
-struct Hashes<'a> {
-    hashes: Vec<Hash<'a>>,
-    total: usize,
-    /// The first that is none.
-    malformed: Option<usize>,
-}
-
-impl<'a, 'de: 'a> Deserialize<'de> for Hashes<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hashes<'a>, D::Error> {
-        struct List;
-
-        impl<'de> Visitor<'de> for List {
-            type Value = Hashes<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of hashes")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Hashes<'de>, A::Error> {
-                let mut read = Hashes { hashes: Vec::new(), total: 0, malformed: None };
-                while let Some(Text(text)) = list.next_element()? {
-                    match Digest::from_hex(&text) {
-                        Some(digest) if read.total < DEDUP_HASHES_MAX => {
-                            read.hashes.push(Hash { digest, text });
-                        }
-                        Some(_) => {}
-                        None => {
-                            read.malformed.get_or_insert(read.total);
-                        }
-                    }
-                    read.total += 1;
-                }
-                Ok(read)
-            }
-        }
-
-        deserializer.deserialize_seq(List)
-    }
+    hashes: AtMost<Text<'a>, DEDUP_HASHES_MAX>,
 }
 
 /// A string, borrowed where it stands in the text as it is.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
-        struct Characters;
-
-        impl<'de> Visitor<'de> for Characters {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a hash as a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(Characters)
-    }
-}
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

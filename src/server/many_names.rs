@@ -3,18 +3,17 @@
 //! Always: each name is durable by itself before it is answered, or fails by itself; what the index showed of a content
 //! stays in place until its name is durable.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::body::Body;
 use super::conn::{Conn, Trouble, no_memory};
+use super::json_body::{self, AtMost};
 use super::names::{check_terms, full_name, look_at};
-use super::{answer, download, json_body};
+use super::{answer, download};
 use crate::base::digest::Digest;
-use crate::http::error::{HttpError, Status};
+use crate::http::error::HttpError;
 use crate::http::head::Head;
 use crate::http::response::Persistence;
 use crate::ingest::naming::{self, Namings};
@@ -35,7 +34,7 @@ struct Names {
     category: String,
     #[serde(default)]
     comment: String,
-    names: Listed,
+    names: AtMost<OneName, PARTS_MAX>,
 }
 
 #[derive(Deserialize)]
@@ -45,39 +44,6 @@ struct OneName {
     name: String,
     #[serde(default)]
     folder: String,
-}
-
-/// The list as it is read: no more is kept of it than may be sent.
-struct Listed {
-    names: Vec<OneName>,
-    total: usize,
-}
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listed, D::Error> {
-        struct List;
-
-        impl<'de> Visitor<'de> for List {
-            type Value = Listed;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of names")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Listed, A::Error> {
-                let mut read = Listed { names: Vec::new(), total: 0 };
-                while let Some(name) = list.next_element()? {
-                    read.total += 1;
-                    if read.total <= PARTS_MAX {
-                        read.names.push(name);
-                    }
-                }
-                Ok(read)
-            }
-        }
-
-        deserializer.deserialize_seq(List)
-    }
 }
 
 /// Names each content. The answer is that of an upload of as many files.
@@ -91,17 +57,12 @@ pub async fn add(
     persistence: Persistence,
     ingest: &Ingest,
 ) -> Result<Persistence, Trouble> {
-    json_body::expect(head)?;
-    let text = json_body::read(conn, body, NAMES_BODY_BYTES_MAX).await?;
+    let text = json_body::read(conn, head, body, NAMES_BODY_BYTES_MAX).await?;
     let list: Names = json_body::parse(&text, "an object with a list of names")?;
     drop(text);
-    let count = list.names.total;
-    if count > PARTS_MAX {
-        let message = format!("{count} names were sent; the limit is {PARTS_MAX}");
-        return Err(HttpError::new(Status::ContentTooLarge, message).into());
-    }
     check_terms(&list.category, &list.comment)?;
-    let names = read_hashes(list.names.names)?;
+    let names = read_hashes(list.names.all("names were sent")?)?;
+    let count = names.len();
     if !body.try_reserve_more(conn, count * FILE_NOTE_BYTES) {
         return Err(no_memory("uploads").into());
     }

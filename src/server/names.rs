@@ -99,9 +99,8 @@ pub async fn add(
     ingest: &Ingest,
     digest: Digest,
 ) -> Result<Persistence, Trouble> {
-    json_body::expect(head)?;
     stored(ingest, &digest)?;
-    let text = json_body::read(conn, body, JSON_BODY_BYTES_MAX).await?;
+    let text = json_body::read(conn, head, body, JSON_BODY_BYTES_MAX).await?;
     let new: NewName = json_body::parse(&text, "a name object")?;
     check(&new)?;
     // What the index shows now stays where it is until this is answered.

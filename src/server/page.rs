@@ -9,11 +9,10 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::answer;
 use super::conn::{Conn, Trouble};
 use crate::base::digest::Digest;
 use crate::http::conditional::{self, Selected, Verdict};
-use crate::http::error::{HttpError, Status};
+use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method};
 use crate::http::response::{HeadWriter, Persistence};
 use crate::limits::PAGE_BYTES_MAX;
@@ -99,7 +98,16 @@ pub async fn root(conn: &mut Conn, head: &Head, persistence: Persistence) -> Res
         env!("CARGO_PKG_VERSION"),
         "\",\"upload\":\"POST /ingest/media\"}"
     );
-    answer::json(conn, head, persistence, Status::Ok, body).await
+    let mut out = Vec::with_capacity(512);
+    // It is one of two answers.
+    let writer = HeadWriter::begin(&mut out, Status::Ok, &conn.core.date()).field("Vary", b"Accept");
+    writer.json(body.as_bytes(), (head.version, persistence), &Extra::None);
+    if head.method != Method::Head {
+        out.extend_from_slice(body.as_bytes());
+    }
+    conn.core.count_status(Status::Ok);
+    conn.send(vec![out.into()]).await?;
+    Ok(persistence)
 }
 
 /// `GET /ui/{name}`: a part of the page.

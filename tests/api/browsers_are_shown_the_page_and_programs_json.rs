@@ -12,6 +12,7 @@ fn browsers_are_shown_the_page_and_programs_json() {
     for fields in [&[][..], &[("Accept", "*/*")], &[("Accept", "application/json")]] {
         let root = daemon.connect().ask("GET", "/", fields, b"").expect(200);
         assert_eq!(root.json()["name"], "rhinobox");
+        assert_eq!(root.field("Vary"), Some("Accept"));
     }
     let page = daemon.connect().ask("GET", "/", &[BROWSER], b"").expect(200);
     assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
