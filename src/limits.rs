@@ -485,3 +485,17 @@ pub const TOKENS_TICK_MS: u64 = 250;
 
 const _: () = assert!(TOKENS_MAX as u64 * 1_024 <= TOKEN_FILE_BYTES_MAX);
 const _: () = assert!(TOKEN_BYTES_MAX < BASIC_BYTES_MAX && TOKENS_TICK_MS < 1_000);
+
+/// Lines of the access log that wait to be written: a second of a busy daemon, 2 MiB as they are and some 15 MiB at worst,
+/// on top of the memory that a start tells.
+pub const ACCESS_LINES_MAX: usize = 8_192;
+/// What a line of it says of a target: paths that are stored are shorter.
+pub const ACCESS_TARGET_BYTES_MAX: usize = 512;
+/// And of a method, of which any token is one.
+pub const ACCESS_METHOD_BYTES_MAX: usize = 16;
+/// What is written of waiting lines at once: a pipe's usual room.
+pub const LINES_BATCH_BYTES: usize = 64 * KIB;
+/// How often it is told that lines were dropped.
+pub const LINES_LOST_TELL_MS: u64 = 1_000;
+/// How long a stop waits for the last lines to be written.
+pub const LINES_STOP_MS: u64 = 1_000;

@@ -210,6 +210,12 @@ impl Head {
         Ok(Some((head, skipped + consumed)))
     }
 
+    /// The method as it was sent: a token, however long.
+    #[must_use]
+    pub fn method_as_sent(&self) -> &[u8] {
+        self.bytes.split(|byte| *byte == b' ').next().unwrap_or_default()
+    }
+
     /// The path of the target as sent, percent signs and all. Begins with `/`; is `*` of `OPTIONS *`.
     #[must_use]
     pub fn path(&self) -> &[u8] {

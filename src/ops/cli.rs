@@ -243,6 +243,9 @@ pub struct Flags {
     /// Least level that is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<OsString>,
+    /// Whether every request has a line in the log, "on" or "off" [default: off]
+    #[arg(long, value_name = "WHETHER")]
+    pub access_log: Option<OsString>,
 }
 
 impl Flags {
@@ -273,6 +276,7 @@ impl Flags {
             "allow_anonymous" => &self.allow_anonymous,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,
+            "access_log" => &self.access_log,
             _ => &None,
         };
         value.as_deref()

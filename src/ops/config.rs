@@ -84,10 +84,12 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The least level that is logged.
     pub log_level: tracing::Level,
+    /// Whether every request is logged.
+    pub access_log: bool,
 }
 
 /// Every setting, by the name it has in the file; `--config` alone has none there.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "addr",
     "data_dir",
     "max_upload_mb",
@@ -110,6 +112,7 @@ pub const NAMES: [&str; 22] = [
     "allow_anonymous",
     "log_format",
     "log_level",
+    "access_log",
 ];
 
 /// Seconds that a timeout may have: an hour is past any use, and 0 would refuse everybody.
@@ -209,13 +212,7 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
         },
         scrub_rate: mib(from.number("scrub_mib_s", &(1..=65_536))?.unwrap_or(20)),
         compaction_rate: from.number("compaction_mib_s", &(0..=65_536))?.map_or(COMPACTION_BYTES_PER_S, mib),
-        catalogue: from
-            .text("catalogue", "`on` or `off`", |text| match text {
-                "on" => Some(true),
-                "off" => Some(false),
-                _ => None,
-            })?
-            .unwrap_or(true),
+        catalogue: from.text("catalogue", "`on` or `off`", on_or_off)?.unwrap_or(true),
         hosts: from.hosts()?,
         allow_anonymous: from.flag("allow_anonymous")?,
         log_format: from
@@ -235,7 +232,16 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
                 _ => None,
             })?
             .unwrap_or(tracing::Level::INFO),
+        access_log: from.text("access_log", "`on` or `off`", on_or_off)?.unwrap_or(false),
     })
+}
+
+fn on_or_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 impl Settings {

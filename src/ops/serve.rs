@@ -18,6 +18,7 @@ use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
 use crate::runtime::topology::{self, Cpu};
 use crate::runtime::{fatal, listeners, process, signal};
+use crate::server::access::{AccessLog, Form};
 use crate::server::{Core, Message, ServerSettings, Shared, accept};
 use crate::store::{CheckpointPace, Choices, Durability, OpenError, Opened, ScrubPace, Store, dir};
 use crate::tokens::gate::{self, Watched};
@@ -46,6 +47,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let hosts = Hosts::new(address, settings.hosts.iter().map(String::as_str));
     let gate = Arc::new(Gate::new(access));
     let shared = Shared::new(server_settings(&settings), hosts, gate, cpus.len());
+    if settings.access_log {
+        shared.set_access_log(AccessLog::start(access_form(&settings))?);
+    }
     let stopper = listener.stopper();
     let first = Mutex::new(Some((listener, watched)));
     let setup = Arc::new(Setup { settings, shared: shared.clone(), first });
@@ -57,6 +61,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     shared.stop();
     stopper.cut();
     cores.join();
+    if let Some(log) = shared.access_log() {
+        log.close();
+    }
     drop(lock);
     say("stopped: all that was answered is stored");
     Ok(())
@@ -194,6 +201,13 @@ fn durability(settings: &Settings) -> Durability {
     match settings.durability {
         config::Durability::Commit => Durability::Commit,
         config::Durability::Os => Durability::Os,
+    }
+}
+
+fn access_form(settings: &Settings) -> Form {
+    match settings.log_format {
+        config::LogFormat::Human => Form::Human,
+        config::LogFormat::Json => Form::Json,
     }
 }
 

@@ -17,6 +17,7 @@ mod disk_uring;
 pub mod fatal;
 pub mod helper;
 pub mod inbox;
+pub mod lines;
 pub mod listeners;
 pub mod net;
 pub mod process;

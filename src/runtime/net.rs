@@ -192,11 +192,15 @@ impl Stream {
 
     /// Sends all, with writev where there is more than one piece.
     pub async fn send_all(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
-        self.send_all_telling(pieces, &|| ()).await
+        self.send_all_telling(pieces, &|_| ()).await
     }
 
-    /// As [`Stream::send_all`], telling `progress` whenever the kernel took some of it.
-    pub async fn send_all_telling(&mut self, mut pieces: Vec<Bytes>, progress: &dyn Fn()) -> io::Result<()> {
+    /// As [`Stream::send_all`], telling `progress` how many bytes of it the kernel took, whenever it did.
+    pub async fn send_all_telling(
+        &mut self,
+        mut pieces: Vec<Bytes>,
+        progress: &dyn Fn(usize),
+    ) -> io::Result<()> {
         pieces.retain(|piece| !piece.is_empty());
         let total: usize = pieces.iter().map(Bytes::len).sum();
         self.busy.set(true);
@@ -214,32 +218,36 @@ impl Stream {
         result
     }
 
-    async fn send_one(&mut self, mut bytes: Bytes, progress: &dyn Fn()) -> io::Result<()> {
+    async fn send_one(&mut self, mut bytes: Bytes, progress: &dyn Fn(usize)) -> io::Result<()> {
         while !bytes.is_empty() {
             let result;
             (result, bytes) = self.socket.write(bytes).await;
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => bytes.advance(n),
+                Ok(n) => {
+                    bytes.advance(n);
+                    progress(n);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
-            progress();
         }
         Ok(())
     }
 
-    async fn send_pieces(&mut self, mut pieces: Pieces, progress: &dyn Fn()) -> io::Result<()> {
+    async fn send_pieces(&mut self, mut pieces: Pieces, progress: &dyn Fn(usize)) -> io::Result<()> {
         while !pieces.is_empty() {
             let result;
             (result, pieces) = self.socket.writev(pieces).await;
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => pieces.advance(n),
+                Ok(n) => {
+                    pieces.advance(n);
+                    progress(n);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
-            progress();
         }
         Ok(())
     }
@@ -284,6 +292,12 @@ impl Stream {
                 },
             }
         }
+    }
+
+    /// Who is at the other end; `None` if it is gone.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr().ok()
     }
 
     /// Half-close: no more from us.

@@ -39,7 +39,7 @@ pub async fn json(
     if has_body && !joined {
         pieces.push(body);
     }
-    conn.core.count_status(status);
+    conn.count_status(status);
     conn.send(pieces).await?;
     Ok(persistence)
 }
@@ -103,7 +103,7 @@ pub async fn record(
         .connection(head.version, persistence)
         .end();
     out.extend_from_slice(&record);
-    conn.core.count_status(status);
+    conn.count_status(status);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
 }
@@ -127,7 +127,7 @@ pub async fn outcomes(
         Some(_) if lenient => Status::MultiStatus,
         Some(error) => status_of(error),
     };
-    conn.core.count_status(status);
+    conn.count_status(status);
     let mut body = Body { out: Vec::with_capacity(body_bytes(outcomes.len())), begun: false };
     body.begin(&outcomes, names);
     let extra = if lenient { Extra::None } else { extra_of(status) };

@@ -2,12 +2,14 @@
 //!
 //! Always: decided by the head alone, before the body is asked for; what a client showed is repeated nowhere.
 
+use std::sync::Arc;
+
 use super::conn::Conn;
 use crate::http::authorization::{self, Unread};
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::Head;
 use crate::http::route::Route;
-use crate::tokens::{Access, Denied, Need, Scope, Scopes};
+use crate::tokens::{Access, Denied, Need, Scope, Scopes, Token};
 
 const UPLOAD: Need = Need::OneOf(Scopes::of(&[Scope::Upload]));
 const READ: Need = Need::OneOf(Scopes::of(&[Scope::Read]));
@@ -50,8 +52,21 @@ pub(super) fn check(conn: &Conn, head: &Head, route: Result<&Route, &HttpError>)
             }
             _ => None,
         };
-        access.admit(shown.as_deref(), need).map(|_token| ()).map_err(|denied| refusal(&denied, head))
+        let admitted = access.admit(shown.as_deref(), need);
+        if let Some(name) = name_of(&admitted) {
+            conn.note_token(name);
+        }
+        admitted.map(|_token| ()).map_err(|denied| refusal(&denied, head))
     })
+}
+
+/// Whose token it is, let in or not; `None` where none is known.
+fn name_of<'a>(admitted: &'a Result<Option<&Token>, Denied>) -> Option<&'a Arc<str>> {
+    match admitted {
+        Ok(token) => token.map(|token| &token.name),
+        Err(Denied::Expired(name, _) | Denied::Lacks(name, _) | Denied::TooOften(name, _)) => Some(name),
+        Err(Denied::NoToken | Denied::Unknown | Denied::Closed) => None,
+    }
 }
 
 fn unreadable(unread: Unread, head: &Head) -> HttpError {

@@ -6,14 +6,16 @@
 
 use std::cell::Cell;
 use std::io;
-use std::num::NonZeroU64;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Core;
+use super::access::Noted;
 use super::answer::Timing;
 use super::body::Body;
 use super::deadline::{Deadline, Waiting};
@@ -24,7 +26,6 @@ use crate::http::head::{Expect, Head, Method, Version};
 use crate::http::response::{self, Persistence};
 use crate::ingest::{Laps, Stage};
 use crate::limits::{HEAD_BYTES_MAX, LINGER_PIECE_BYTES, RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN};
-use crate::runtime;
 use crate::runtime::buffer::{Buffer, capacity_for};
 use crate::runtime::clock;
 use crate::runtime::net::{Socket, Stream};
@@ -75,6 +76,10 @@ pub struct Conn {
     pub laps: Rc<Laps>,
     /// Whether it is an upload that was let in: of those the stages are kept.
     is_upload: bool,
+    /// What the access log will say of the request in work.
+    noted: Noted,
+    /// Who is at the other end, where a log is kept of it.
+    peer: Option<SocketAddr>,
     /// How much to receive next; grows while buffers come back full.
     receive_bytes: usize,
 }
@@ -149,6 +154,7 @@ pub async fn serve(core: Rc<Core>, socket: Socket) {
         Err(error) => return tracing::debug!(%error, "a connection could not be adopted"),
     };
     let deadline = core.deadlines.add(stream.breaker());
+    let peer = core.shared.access_log().and_then(|_| stream.peer());
     let receive_bytes = RECEIVE_BYTES_MIN;
     let mut conn = Conn {
         core,
@@ -157,6 +163,8 @@ pub async fn serve(core: Rc<Core>, socket: Socket) {
         deadline,
         laps: Rc::default(),
         is_upload: false,
+        noted: Noted::default(),
+        peer,
         receive_bytes,
     };
     // The connection is over, whoever ended it.
@@ -166,13 +174,17 @@ pub async fn serve(core: Rc<Core>, socket: Socket) {
 impl Conn {
     async fn requests(&mut self) -> Result<(), Gone> {
         loop {
+            self.noted.restart();
             let head = match self.read_head().await {
                 Ok(Some(head)) => head,
                 Ok(None) => return Ok(()),
                 Err(Trouble::Gone) => return Err(Gone),
                 Err(Trouble::Refused(error)) => {
-                    self.core.count_status(error.status);
-                    self.refuse_unread(Version::Http11, &error).await?;
+                    self.laps.restart(clock::now_ns());
+                    self.count_status(error.status);
+                    let refused = self.refuse_unread(Version::Http11, &error).await;
+                    self.log_access(None, 0);
+                    refused?;
                     self.linger().await;
                     return Ok(());
                 }
@@ -181,8 +193,13 @@ impl Conn {
             self.laps.restart(clock::now_ns());
             self.is_upload = false;
             let in_work = InWork::new(&self.core);
-            let then = self.request(head).await?;
+            let mut body = Body::new(&head);
+            let then = self.request(&head, &mut body).await;
             drop(in_work);
+            self.log_access(Some(&head), body.received());
+            // What follows may take long: the head's buffer and the body's memory are somebody else's again.
+            drop((head, body));
+            let then = then?;
             self.record_request();
             match then {
                 Then::Next => {}
@@ -193,6 +210,26 @@ impl Conn {
                 }
             }
         }
+    }
+
+    /// Counts the answer to the request in work.
+    pub(super) fn count_status(&self, status: Status) {
+        self.core.count_status(status);
+        self.noted.set_status(status);
+    }
+
+    /// The request in work showed this token.
+    pub(super) fn note_token(&self, name: &Arc<str>) {
+        if self.core.shared.access_log().is_some() {
+            self.noted.set_token(name);
+        }
+    }
+
+    /// The request is over, answered or not; `None` for what never became one.
+    fn log_access(&self, head: Option<&Head>, received_bytes: u64) {
+        let Some(log) = self.core.shared.access_log() else { return };
+        let times = (clock::wall(), self.laps.total_ns(clock::now_ns()));
+        self.noted.with_entry(head, times, received_bytes, self.peer, |entry| log.note(entry));
     }
 
     /// The upload in work was let in.
@@ -256,15 +293,14 @@ impl Conn {
         }
     }
 
-    async fn request(&mut self, head: Head) -> Result<Then, Gone> {
-        let mut body = Body::new(&head);
+    async fn request(&mut self, head: &Head, body: &mut Body) -> Result<Then, Gone> {
         let draining = self.core.shared.is_draining();
         // An answer to a GET does not wait for its body; whether one comes that was not asked for with 100
         // Continue is the client's choice (RFC 9110 section 10.1.1), so nothing can be read behind it.
         let unasked = head.expect == Expect::Continue && matches!(head.method, Method::Get | Method::Head);
         let keeps = head.keep_alive && !draining && !unasked;
         let persistence = if keeps { Persistence::KeepAlive } else { Persistence::Close };
-        let outcome = dispatch::answer(self, &head, &mut body, persistence).await;
+        let outcome = dispatch::answer(self, head, body, persistence).await;
         match outcome {
             Ok(Persistence::Close) => Ok(if body.is_done() { Then::Close } else { Then::Linger }),
             Ok(Persistence::KeepAlive) if body.is_done() => Ok(Then::Next),
@@ -277,9 +313,9 @@ impl Conn {
             Err(Trouble::Gone) => Err(Gone),
             Err(Trouble::Ended) => Ok(Then::Linger),
             Err(Trouble::Refused(mut error)) => {
-                self.core.count_status(error.status);
+                self.count_status(error.status);
                 if error.status == Status::InternalServerError {
-                    let id = new_id();
+                    let id = self.noted.id();
                     tracing::warn!(request = format_args!("{id:016x}"), %error, "a request could not be answered as it should");
                     error = error.known_as(id);
                 }
@@ -406,7 +442,9 @@ impl Conn {
         let patience = Cell::new(self.patience_for(pieces.iter().map(Bytes::len).sum()));
         let deadline = self.deadline.clone();
         deadline.set(Waiting::Reader, patience.get().left());
-        let progress = || {
+        let noted = &self.noted;
+        let progress = |count| {
+            noted.add_sent(count);
             let mut renewed = patience.get();
             renewed.renew();
             patience.set(renewed);
@@ -434,7 +472,9 @@ impl Conn {
     /// # Errors
     /// The client is gone.
     pub(super) fn try_send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Gone> {
-        Ok(self.stream.try_send_both(first, second)?)
+        let count = self.stream.try_send_both(first, second)?;
+        self.noted.add_sent(count);
+        Ok(count)
     }
 
     /// Waits until the client has read so much that something can be sent again. After `hold` it calls `let_go`: what
@@ -474,14 +514,10 @@ impl Conn {
     /// # Errors
     /// The client is gone.
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<usize, Gone> {
-        Ok(self.stream.try_send(bytes)?)
+        let count = self.stream.try_send(bytes)?;
+        self.noted.add_sent(count);
+        Ok(count)
     }
-}
-
-/// A number that the log and an answer have in common, and no other answer.
-fn new_id() -> NonZeroU64 {
-    let number = runtime::random().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
-    NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
 }
 
 /// 503 for want of memory.

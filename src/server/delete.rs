@@ -62,7 +62,7 @@ async fn answer(
     HeadWriter::begin(&mut out, Status::NoContent, &conn.core.date())
         .connection(head.version, persistence)
         .end();
-    conn.core.count_status(Status::NoContent);
+    conn.count_status(Status::NoContent);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
 }

@@ -87,7 +87,7 @@ pub async fn file(
         None
     };
     let parts = Parts::new(conn, head, persistence, (status, &ranges, size), &name);
-    conn.core.count_status(status);
+    conn.count_status(status);
     let Some(first) = first else {
         conn.send(vec![parts.head]).await?;
         return Ok(persistence);
@@ -233,7 +233,7 @@ async fn not_modified(
         .field("Cache-Control", b"private, no-cache")
         .connection(head.version, persistence)
         .end();
-    conn.core.count_status(Status::NotModified);
+    conn.count_status(Status::NotModified);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
 }

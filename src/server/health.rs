@@ -42,7 +42,7 @@ pub async fn metrics(conn: &mut Conn, head: &Head, persistence: Persistence) -> 
     if head.method != Method::Head {
         out.extend_from_slice(page.as_bytes());
     }
-    conn.core.count_status(Status::Ok);
+    conn.count_status(Status::Ok);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Shared;
+use super::access::AccessLog;
 use crate::base::histogram::{Durations, Recorder};
 use crate::catalogue::Catalogue;
 use crate::http::error::Status;
@@ -231,6 +232,11 @@ pub fn render(shared: &Shared, store: Option<&Store>, view: &View) -> String {
         "rhinobox_shed_total",
         "Uploads refused because the store is behind or the queue full.",
         load(&metrics.shed),
+    );
+    page.counter(
+        "rhinobox_access_log_dropped_total",
+        "Lines of the access log that were not written.",
+        shared.access_log().map_or(0, AccessLog::dropped),
     );
     page.counter("rhinobox_panics_total", "Connections that ended in a panic.", load(&metrics.panics));
 

@@ -2,9 +2,10 @@
 //!
 //! A connection belongs to one core for its life ([`conn`]). [`dispatch`] finds the endpoint; [`upload`], [`put`],
 //! [`download`], [`names`], [`many_names`], [`dedup`], [`files`], [`amend`], [`mod@delete`] and [`health`] answer; [`page`] is what people see.
-//! [`admit`] keeps uploads out that the store cannot take in time. [`error`] is the one table from errors to statuses.
+//! [`access`] keeps a line of each request. [`admit`] keeps uploads out that the store cannot take in time. [`error`] is the one table from errors to statuses.
 
 pub mod accept;
+pub mod access;
 pub mod admit;
 pub mod amend;
 pub mod answer;
@@ -49,6 +50,7 @@ use crate::ingest::Queue;
 use crate::runtime::inbox::Inbox;
 use crate::store::{Durability, ScrubPace};
 use crate::tokens::Gate;
+use access::AccessLog;
 
 /// What the cores share besides the store.
 pub struct Shared {
@@ -66,6 +68,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Set before the first core is ready, unless there is to be none.
     catalogue: OnceLock<Arc<Catalogue>>,
+    /// Set before the cores start, if there is to be one.
+    access_log: OnceLock<AccessLog>,
     draining: AtomicBool,
     ready_cores: AtomicUsize,
 }
@@ -107,6 +111,7 @@ impl Shared {
             queue: Arc::new(Queue::default()),
             metrics: Metrics::new(cores),
             catalogue: OnceLock::new(),
+            access_log: OnceLock::new(),
             draining: AtomicBool::new(false),
             ready_cores: AtomicUsize::new(0),
         })
@@ -121,6 +126,17 @@ impl Shared {
     #[must_use]
     pub fn catalogue(&self) -> Option<&Arc<Catalogue>> {
         self.catalogue.get()
+    }
+
+    /// Sets the access log, once.
+    pub fn set_access_log(&self, log: AccessLog) {
+        let _first = self.access_log.set(log);
+    }
+
+    /// The access log, where one is kept.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.get()
     }
 
     /// Whether the daemon is on its way out.

@@ -121,7 +121,7 @@ impl Lines {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        conn.core.count_status(Status::Ok);
+        conn.count_status(Status::Ok);
         // The head leaves while the body arrives: of the stages only the first is over by then. The last line has all.
         let admitted = conn.laps.spent()[Stage::Admit as usize];
         let writer = answer::begin_stored(&mut self.waiting, conn, Status::Ok)

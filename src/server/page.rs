@@ -105,7 +105,7 @@ pub async fn root(conn: &mut Conn, head: &Head, persistence: Persistence) -> Res
     if head.method != Method::Head {
         out.extend_from_slice(body.as_bytes());
     }
-    conn.core.count_status(Status::Ok);
+    conn.count_status(Status::Ok);
     conn.send(vec![out.into()]).await?;
     Ok(persistence)
 }
@@ -164,7 +164,7 @@ async fn send(
     if status == Status::Ok && head.method != Method::Head {
         pieces.push(Bytes::from_static(asset.bytes));
     }
-    conn.core.count_status(status);
+    conn.count_status(status);
     conn.send(pieces).await?;
     Ok(persistence)
 }

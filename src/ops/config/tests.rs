@@ -52,13 +52,14 @@ fn defaults_are_the_documented_ones() {
             allow_anonymous: false,
             log_format: LogFormat::Human,
             log_level: tracing::Level::INFO,
+            access_log: false,
         }
     );
     assert_eq!(resolve(&Flags::default(), &|_| None, None).unwrap(), settings);
 }
 
 /// A value of each setting, as a word and as TOML; not its default.
-const OTHERS: [(&str, &str, &str); 22] = [
+const OTHERS: [(&str, &str, &str); 23] = [
     ("addr", "127.0.0.2:1", "'127.0.0.2:1'"),
     ("data_dir", "/d", "'/d'"),
     ("max_upload_mb", "7", "7"),
@@ -81,6 +82,7 @@ const OTHERS: [(&str, &str, &str); 22] = [
     ("allow_anonymous", "true", "true"),
     ("log_format", "json", "'json'"),
     ("log_level", "trace", "'trace'"),
+    ("access_log", "on", "'on'"),
 ];
 
 #[test]
