@@ -1,8 +1,8 @@
 //! The catalogue on a store of many files, through the real daemon: how fast it is made from the log, what a page of a list
 //! takes, and how far it is behind while files arrive at a fixed rate.
 //!
-//! `make bench-catalogue ARGS="--files 1000000"`. A page is timed from its request to the end of its answer on one
-//! connection for each; the lag is what `/metrics` says. The order is fixed, nothing is repeated and dropped.
+//! `make bench-catalogue ARGS="--files 1000000"`. A page is timed from its request to the end of its answer, on a connection
+//! of its own; an upload from when it was due, without a catalogue and with one; the lag is what `/metrics` says.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,18 +15,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use serde::Serialize;
 
 use crate::support::Result;
 use crate::support::daemon::{Daemon, exchange, get};
 use crate::support::generate::generate;
+use crate::support::head::Head;
+use crate::support::output::{DataDir, Flags, write_json};
+use crate::support::table::Table;
+use crate::support::text::grouped;
 
 /// The command line.
 #[derive(Parser, Debug)]
 #[command(about = "Measures the catalogue of the rhinobox daemon.")]
 struct Cli {
-    /// Files in the store
-    #[arg(long, default_value_t = 100_000)]
-    files: u64,
+    /// Files in the store [default: 100000, with --full 1000000]
+    #[arg(long)]
+    files: Option<u64>,
     /// Files a second that arrive then
     #[arg(long, default_value_t = 10_000)]
     rate: u64,
@@ -36,73 +41,165 @@ struct Cli {
     /// Pages of each kind
     #[arg(long, default_value_t = 200)]
     pages: usize,
-    /// One million files
-    #[arg(long)]
-    full: bool,
-    /// Folder for data, on the disk to be measured [default: bench in cargo's target folder]
-    #[arg(long, env = "RHINOBOX_BENCH_DIR", value_name = "DIR")]
-    dir: Option<PathBuf>,
     /// The program to measure [default: the one cargo built]
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_rhinobox"), hide_default_value = true)]
     daemon: PathBuf,
-    /// cargo bench says so
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 /// Files of one request of those that arrive.
-const BATCH: u64 = 500;
+const BATCH: u64 = 100;
+/// Lists of which pages are asked for.
+const LISTS: [(&str, &str); 11] = [
+    ("newest", ""),
+    ("of one type", "type=documents"),
+    ("of a folder", "category=documents/txt"),
+    ("with a word that all have", "q=txt"),
+    ("with a word that the new ones have", "q=arrived"),
+    ("with two words, of one type", "q=arrived+txt&type=documents"),
+    ("with a word that none has", "q=nowhere"),
+    ("largest", "sort=largest"),
+    ("by name", "sort=name"),
+    ("of the last day", "since=2020-01-01"),
+    ("of sizes that none has", "min_size=100000"),
+];
+
+/// Of many times.
+#[derive(Clone, Copy, Serialize, Debug)]
+struct Quantiles {
+    p50: f64,
+    p99: f64,
+    most: f64,
+}
+
+impl Quantiles {
+    /// Not of none.
+    fn of(mut values: Vec<f64>) -> Quantiles {
+        values.sort_by(f64::total_cmp);
+        let at = |percent: usize| values[(values.len() - 1) * percent / 100];
+        Quantiles { p50: at(50), p99: at(99), most: at(100) }
+    }
+
+    fn cells(&self) -> [String; 3] {
+        [self.p50, self.p99, self.most].map(|value| format!("{value:.2}"))
+    }
+}
+
+/// Files that arrived at a rate.
+#[derive(Serialize)]
+struct Arrival {
+    catalogue: &'static str,
+    files_per_second: f64,
+    /// Of a request, from when it was due.
+    upload_ms: Quantiles,
+    /// How far the catalogue was behind, and how long it took then to catch up.
+    lag_s: Option<(Quantiles, f64)>,
+}
+
+#[derive(Serialize)]
+struct List {
+    what: &'static str,
+    query: &'static str,
+    page_ms: Quantiles,
+}
+
+#[derive(Serialize)]
+struct Report {
+    head: Head,
+    files: u64,
+    made_per_second: f64,
+    bytes_per_file: f64,
+    arrivals: Vec<Arrival>,
+    lists: Vec<List>,
+}
 
 fn main() -> ExitCode {
     support::exit("catalogue", run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("."));
-    let dir = cli.dir.clone().unwrap_or_else(|| target.join("bench")).join("catalogue");
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    fs::create_dir_all(&dir)?;
-    let outcome = measure(cli, &dir);
-    fs::remove_dir_all(&dir)?;
-    outcome
-}
+    let dir = DataDir::make("catalogue", cli.flags.dir.as_deref())?;
+    let head = Head::look(&dir)?;
+    let files = cli.files.unwrap_or(if cli.flags.full { 1_000_000 } else { 100_000 });
+    head.print(&format!("its catalogue, on a store of {} files", grouped(files as f64)));
+    let store = dir.fresh("store")?;
+    generate(&store, files, 64)?;
 
-fn measure(cli: &Cli, dir: &Path) -> Result<()> {
-    let files = if cli.full { 1_000_000 } else { cli.files };
-    generate(dir, files, 64)?;
+    let without = Daemon::start(&cli.daemon, &store, &["--catalogue", "off"])?;
+    let mut arrivals = vec![arrive(cli, without.address, "off", 0)?];
+    without.stop()?;
+
     let begun = Instant::now();
-    let daemon = Daemon::start(&cli.daemon, dir, &[])?;
+    let daemon = Daemon::start(&cli.daemon, &store, &[])?;
     while get(daemon.address, "/files?limit=1")?.0 != 200 {
         thread::sleep(Duration::from_millis(20));
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    println!("made from the log of {files} files in {seconds:.1} s, {:.0} a second", files as f64 / seconds);
-    let bytes = fs::metadata(dir.join("catalogue.sqlite"))?.len();
-    println!("its file has {:.0} bytes for each", bytes as f64 / files as f64);
-    arrive(cli, daemon.address)?;
-    println!("{:<56} {:>9} {:>9} {:>9}", "a page of 100", "p50, ms", "p99, ms", "most, ms");
-    for (what, query) in [
-        ("newest", ""),
-        ("of one type", "type=documents"),
-        ("of a folder", "category=documents/txt"),
-        ("with a word that all have", "q=txt"),
-        ("with a word that the new ones have", "q=arrived"),
-        ("with two words, of one type", "q=arrived+txt&type=documents"),
-        ("with a word that none has", "q=nowhere"),
-        ("largest", "sort=largest"),
-        ("by name", "sort=name"),
-        ("of the last day", "since=2020-01-01"),
-        ("of sizes that none has", "min_size=100000"),
-    ] {
-        pages(cli, daemon.address, what, query)?;
+    let names = (files + cli.rate * cli.seconds) as f64;
+    let made_per_second = names / begun.elapsed().as_secs_f64();
+    let bytes_per_file = size_of_catalogue(&store)? / names;
+    println!(
+        "made from the log: {} names a second, {bytes_per_file:.0} bytes for each",
+        grouped(made_per_second)
+    );
+    arrivals.push(arrive(cli, daemon.address, "on", 1)?);
+    print_arrivals(&arrivals);
+
+    let lists = LISTS.map(|(what, query)| pages(cli, daemon.address, what, query));
+    let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut table = Table::new(1, ["a page of 100", "p50, ms", "p99, ms", "most, ms"]);
+    for list in &lists {
+        let [p50, p99, most] = list.page_ms.cells();
+        table.row([list.what.to_owned(), p50, p99, most]);
     }
-    daemon.stop()
+    table.print();
+    daemon.stop()?;
+    write_json("catalogue", &Report { head, files, made_per_second, bytes_per_file, arrivals, lists })
+}
+
+/// Bytes of its file and of its journal.
+fn size_of_catalogue(store: &Path) -> Result<f64> {
+    let journal = fs::metadata(store.join("catalogue.sqlite-wal")).map_or(0, |file| file.len());
+    Ok((fs::metadata(store.join("catalogue.sqlite"))?.len() + journal) as f64)
+}
+
+fn print_arrivals(arrivals: &[Arrival]) {
+    let mut table = Table::new(
+        1,
+        [
+            "catalogue",
+            "files/s",
+            "a request: p50, ms",
+            "p99, ms",
+            "most, ms",
+            "behind: p50, s",
+            "p99, s",
+            "most, s",
+            "caught up, s",
+        ],
+    );
+    for arrival in arrivals {
+        let [p50, p99, most] = arrival.upload_ms.cells();
+        let lag = arrival.lag_s.map(|(lag, caught_up_s)| (lag.cells(), format!("{caught_up_s:.2}")));
+        let ([behind, behind_99, behind_most], caught_up) = lag.unwrap_or_default();
+        let rate = grouped(arrival.files_per_second);
+        table.row([
+            arrival.catalogue.to_owned(),
+            rate,
+            p50,
+            p99,
+            most,
+            behind,
+            behind_99,
+            behind_most,
+            caught_up,
+        ]);
+    }
+    table.print();
 }
 
 /// Pages of a list, one after the other as their cursors lead, and from the start again behind the last.
-fn pages(cli: &Cli, address: SocketAddr, what: &str, query: &str) -> Result<()> {
+fn pages(cli: &Cli, address: SocketAddr, what: &'static str, query: &'static str) -> Result<List> {
     let mut times = Vec::with_capacity(cli.pages);
     let mut cursor = String::new();
     for _ in 0..cli.pages {
@@ -118,65 +215,56 @@ fn pages(cli: &Cli, address: SocketAddr, what: &str, query: &str) -> Result<()> 
             cursor.clear();
         }
     }
-    times.sort_by(f64::total_cmp);
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    println!("{what:<56} {:>9.2} {:>9.2} {:>9.2}", at(50), at(99), at(100));
-    Ok(())
+    Ok(List { what, query, page_ms: Quantiles::of(times) })
 }
 
-/// Files arrive at the rate, in forms of [`BATCH`]; the lag is looked at meanwhile.
-fn arrive(cli: &Cli, address: SocketAddr) -> Result<()> {
-    let sender = {
-        let (rate, seconds) = (cli.rate, cli.seconds);
-        thread::spawn(move || -> std::result::Result<f64, String> {
-            let begun = Instant::now();
-            for batch in 0..rate * seconds / BATCH {
-                let due = Duration::from_secs_f64((batch * BATCH) as f64 / rate as f64);
-                thread::sleep(due.saturating_sub(begun.elapsed()));
-                let (status, body) =
-                    exchange(address, &form(address, batch)).map_err(|error| error.to_string())?;
-                if status != 200 {
-                    return Err(format!("{status} {body}"));
-                }
+/// Files arrive at the rate, in forms of [`BATCH`]; how far the catalogue is behind is looked at meanwhile.
+fn arrive(cli: &Cli, address: SocketAddr, catalogue: &'static str, round: u64) -> Result<Arrival> {
+    let (rate, seconds) = (cli.rate, cli.seconds);
+    let sender = thread::spawn(move || -> std::result::Result<(f64, Vec<f64>), String> {
+        let (begun, mut times) = (Instant::now(), Vec::new());
+        for batch in 0..rate * seconds / BATCH {
+            let due = Duration::from_secs_f64((batch * BATCH) as f64 / rate as f64);
+            thread::sleep(due.saturating_sub(begun.elapsed()));
+            let request = form(address, round, batch);
+            let (status, body) = exchange(address, &request).map_err(|error| error.to_string())?;
+            if status != 200 {
+                return Err(format!("{status} {body}"));
             }
-            Ok(begun.elapsed().as_secs_f64())
-        })
-    };
+            times.push((begun.elapsed().saturating_sub(due)).as_secs_f64() * 1e3);
+        }
+        Ok((begun.elapsed().as_secs_f64(), times))
+    });
     let mut lags = Vec::new();
     while !sender.is_finished() {
-        lags.push(lag(address)?);
+        lags.extend(lag(address)?);
         thread::sleep(Duration::from_millis(50));
     }
-    let took = sender.join().map_err(|_| "the sender panicked")??;
+    let (took, times) = sender.join().map_err(|_| "the sender panicked")??;
     let begun = Instant::now();
-    while lag(address)? > 0.2 {
+    while lag(address)?.is_some_and(|lag| lag > 0.2) {
         thread::sleep(Duration::from_millis(10));
     }
-    let caught_up = begun.elapsed().as_secs_f64();
-    lags.sort_by(f64::total_cmp);
-    let at = |percent: usize| lags[(lags.len() - 1) * percent / 100];
-    println!(
-        "{:.0} files/s arrive for {took:.1} s: behind by {:.2} s (p50), {:.2} s (p99), {:.2} s (most); {caught_up:.2} s to catch up",
-        (cli.rate * cli.seconds) as f64 / took,
-        at(50),
-        at(99),
-        at(100)
-    );
-    Ok(())
+    let caught_up_s = begun.elapsed().as_secs_f64();
+    let lag_s = (!lags.is_empty()).then(|| (Quantiles::of(lags), caught_up_s));
+    let files_per_second = (rate * seconds) as f64 / took;
+    Ok(Arrival { catalogue, files_per_second, upload_ms: Quantiles::of(times), lag_s })
 }
 
-fn lag(address: SocketAddr) -> Result<f64> {
+/// Seconds; `None` without a catalogue.
+fn lag(address: SocketAddr) -> Result<Option<f64>> {
     let (_, page) = get(address, "/metrics")?;
     let line = page.lines().find_map(|line| line.strip_prefix("rhinobox_catalogue_lag_seconds "));
-    Ok(line.ok_or("no lag in /metrics")?.parse()?)
+    Ok(line.map(str::parse).transpose()?)
 }
 
-fn form(address: SocketAddr, batch: u64) -> Vec<u8> {
+/// Small texts, whose names have a word of their own.
+fn form(address: SocketAddr, round: u64, batch: u64) -> Vec<u8> {
     let mut body = Vec::new();
     for number in batch * BATCH..(batch + 1) * BATCH {
         body.extend_from_slice(
             format!(
-                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"arrived {number}.txt\"\r\n\r\narrived {number}\r\n"
+                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"arrived {number}.txt\"\r\n\r\narrived {round} {number}\r\n"
             )
             .as_bytes(),
         );

@@ -20,6 +20,7 @@ use rhinobox::base::digest::Digest;
 use crate::support::Result;
 use crate::support::daemon::{Daemon, exchange, get};
 use crate::support::generate::{content, generate};
+use crate::support::output::DataDir;
 use crate::support::samples::Samples;
 
 /// The command line.
@@ -51,15 +52,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("."));
-    let dir = cli.dir.clone().unwrap_or_else(|| target.join("bench")).join("restart");
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    fs::create_dir_all(&dir)?;
-    let outcome = measure(cli, &dir);
-    fs::remove_dir_all(&dir)?;
-    outcome
+    let dir = DataDir::make("restart", cli.dir.as_deref())?;
+    measure(cli, dir.path())
 }
 
 fn measure(cli: &Cli, dir: &Path) -> Result<()> {
