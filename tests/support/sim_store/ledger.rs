@@ -17,6 +17,9 @@ pub(crate) fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The tag that names get, with a number.
+pub(super) const TAG: &str = "number";
+
 /// A content as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
@@ -36,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) answered: Arc<BTreeMap<String, Digest>>,
     /// Deletes that were sent, and whether they were answered.
     pub(crate) deletes: BTreeMap<Digest, bool>,
+    /// For each path the number that its tag was last told to be, and the last one that was answered.
+    tags: BTreeMap<String, (u64, u64)>,
 }
 
 impl Sent {
@@ -72,6 +77,17 @@ impl Ledger {
         }
     }
 
+    /// The next number of a path's tag, which is on its way from now on.
+    pub(super) fn send_tag(&mut self, path: &str) -> u64 {
+        let (sent, _) = self.tags.entry(path.to_owned()).or_default();
+        *sent += 1;
+        *sent
+    }
+
+    pub(super) fn answer_tag(&mut self, path: &str, number: u64) {
+        self.tags.entry(path.to_owned()).or_default().1 = number;
+    }
+
     /// Holds what is served against what was sent and answered. What became of deletes that had no answer is
     /// settled by it.
     pub(crate) fn check(&mut self, view: &View) -> Result<(), String> {
@@ -99,6 +115,17 @@ impl Ledger {
                 (None, None) => return Err(format!("{path} was answered and is gone")),
             }
         }
+        for (path, (sent, answered)) in &mut self.tags {
+            let Some(file) = view.files.get(path) else { continue };
+            // With its content it may have gone, and have come back without.
+            let may_be_anew = self.deletes.contains_key(&file.digest);
+            if !may_be_anew && !(*answered..=*sent).contains(&file.tag) {
+                return Err(format!("{path} has the tag {}; {answered} was answered, {sent} sent", file.tag));
+            }
+            // What is served once stays.
+            *answered = file.tag;
+        }
+        self.tags.retain(|path, _| view.files.contains_key(path));
         for (digest, _) in std::mem::take(&mut self.deletes) {
             let mut paths = self.answered.iter().filter(|(_, meant)| **meant == digest).map(|(path, _)| path);
             let gone = paths.clone().filter(|path| !view.files.contains_key(*path)).count();

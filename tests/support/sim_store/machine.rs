@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rhinobox::base::digest::Digest;
+use rhinobox::ingest::amend::{self, Amendment};
 use rhinobox::ingest::staging::Declared;
 use rhinobox::ingest::upload::{Outcome, TermsBody};
 use rhinobox::ingest::{Deal, FileError, Ingest, Mode, Queue, Slice, Upload};
@@ -20,7 +21,7 @@ use rhinobox::store::delete::DeleteError;
 use rhinobox::store::{Choices, CommitError, Compactor, Lane, OpenError, Opened, Store};
 
 use super::choices;
-use super::ledger::{Shared, lock};
+use super::ledger::{Shared, TAG, lock};
 use super::request::{Request, ToSend};
 
 /// An upload under way, for a test that does not let it end.
@@ -35,6 +36,7 @@ pub(crate) enum Message {
     Abandon(Request, Abandon, oneshot::Sender<bool>),
     Delete(Digest, oneshot::Sender<Result<bool, CommitError>>),
     DeleteName(String, oneshot::Sender<Result<bool, CommitError>>),
+    Amend(String, oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -135,6 +137,13 @@ impl Machine {
                         reply.send(deleted.map_err(commit_error));
                     });
                 }
+                Message::Amend(path, reply) => {
+                    let (ledger, ingest) = (self.ledger.clone(), ingest.clone());
+                    spawn(async move {
+                        amend(&ingest, &path, &ledger).await;
+                        reply.send(());
+                    });
+                }
                 Message::Stop(reply) => {
                     if let Some(compactor) = compactor {
                         compactor.stop().await;
@@ -186,6 +195,13 @@ impl Machine {
         let (reply, outcome) = oneshot::channel();
         self.post(core, Message::Delete(digest, reply));
         outcome.await.expect("a core answers")
+    }
+
+    /// Gives the name at a path the next number as its tag, or tries to.
+    pub(crate) async fn amend(&self, core: usize, path: &str) {
+        let (reply, done) = oneshot::channel();
+        self.post(core, Message::Amend(path.to_owned(), reply));
+        done.await.expect("a core answers");
     }
 
     /// Stops all lanes, as a clean stop does.
@@ -253,6 +269,17 @@ async fn delete(ingest: &Ingest, digest: Digest, ledger: &Shared) -> Result<bool
     let deleted = deleted.map_err(commit_error)?;
     lock(ledger).deletes.insert(digest, true);
     Ok(deleted)
+}
+
+/// Changes the tag of a name, with an entry in the ledger before and after.
+async fn amend(ingest: &Ingest, path: &str, ledger: &Shared) {
+    let number = lock(ledger).send_tag(path);
+    let tags = [(TAG.to_owned(), Some(number.to_string()))].into();
+    let _active = ingest.lane.enter();
+    let amended = amend::amend(ingest, path, &Amendment { comment: None, tags }, 1).await;
+    if amended.is_ok() {
+        lock(ledger).answer_tag(path, number);
+    }
 }
 
 fn commit_error(error: DeleteError) -> CommitError {

@@ -9,7 +9,7 @@ use rhinobox::store::format::attributes::Kind;
 use rhinobox::store::index::{Content, Location, PathKey, Place};
 use rhinobox::store::{ReadError, Store};
 
-use super::ledger::AllSent;
+use super::ledger::{AllSent, TAG};
 
 /// A file as it is served.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Served {
     pub(crate) len: usize,
     pub(crate) name: String,
     pub(crate) comment: String,
+    /// The number in its tag; 0 without one.
+    pub(crate) tag: u64,
 }
 
 /// All that a store serves.
@@ -103,8 +105,13 @@ async fn look_at_name(
     let hashed = [name.digest.0.as_slice(), name.attributes.as_bytes()].concat();
     attributes.insert(name.path.clone().into_bytes(), hashed);
     let text = |kind| name.attributes.text(kind).into_owned();
-    let served =
-        Served { digest: *digest, len, name: text(Kind::OriginalName), comment: text(Kind::Comment) };
+    let tag = name
+        .attributes
+        .tags()
+        .find(|(key, _)| key == TAG)
+        .map_or(0, |(_, number)| number.parse().unwrap_or(u64::MAX));
+    let (name_sent, comment) = (text(Kind::OriginalName), text(Kind::Comment));
+    let served = Served { digest: *digest, len, name: name_sent, comment, tag };
     if view.files.insert(name.path.clone(), served).is_some() {
         view.problems.push(format!("{} is listed twice", name.path));
     }

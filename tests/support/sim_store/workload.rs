@@ -22,6 +22,8 @@ pub(crate) struct Workload {
     pub(crate) stops: bool,
     /// So many requests are under way at once.
     pub(crate) at_once: usize,
+    /// So many names are amended meanwhile, one after the other.
+    pub(crate) amendments: usize,
 }
 
 impl Workload {
@@ -51,16 +53,26 @@ impl Workload {
             })
             .collect();
         let deletes = if rng.one_in(2) { rng.index(3) } else { 0 };
-        Workload { cores, requests, deletes, stops: rng.one_in(4), at_once: 1 + rng.index(4) }
+        let (stops, at_once) = (rng.one_in(4), 1 + rng.index(4));
+        // Behind all that was drawn before there were any.
+        let amendments = rng.index(3);
+        Workload { cores, requests, deletes, stops, at_once, amendments }
     }
 
     /// Sends it all.
     pub(crate) async fn run(&self, machine: &Machine) {
-        for together in self.requests.chunks(self.at_once) {
+        for (turn, together) in self.requests.chunks(self.at_once).enumerate() {
             let sent: Vec<_> = together
                 .iter()
                 .map(|(core, request)| machine.send(core % self.cores, request.clone()))
                 .collect();
+            for number in 0..self.amendments {
+                // Those that were answered last; an upload of the same may be under way.
+                let path = lock(&machine.ledger).answered.keys().rev().nth((turn + number) % 4).cloned();
+                if let Some(path) = path {
+                    machine.amend(number % self.cores, &path).await;
+                }
+            }
             for outcomes in sent {
                 outcomes.await.expect("a core answers");
             }
