@@ -36,7 +36,7 @@ struct Cli {
     #[arg(long, default_value_t = 10_000)]
     rate: u64,
     /// For so many seconds
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Pages of each kind
     #[arg(long, default_value_t = 200)]
@@ -48,6 +48,8 @@ struct Cli {
     flags: Flags,
 }
 
+/// Times that files arrive, without a catalogue and with it in turn.
+const ROUNDS: u64 = 3;
 /// Files of one request of those that arrive.
 const BATCH: u64 = 100;
 /// Lists of which pages are asked for.
@@ -126,25 +128,30 @@ fn run(cli: &Cli) -> Result<()> {
     let store = dir.fresh("store")?;
     generate(&store, files, 64)?;
 
-    let without = Daemon::start(&cli.daemon, &store, &["--catalogue", "off"])?;
-    let mut arrivals = vec![arrive(cli, without.address, "off", 0)?];
-    without.stop()?;
-
     let begun = Instant::now();
-    let daemon = Daemon::start(&cli.daemon, &store, &[])?;
-    while get(daemon.address, "/files?limit=1")?.0 != 200 {
+    let made = Daemon::start(&cli.daemon, &store, &[])?;
+    while get(made.address, "/files?limit=1")?.0 != 200 {
         thread::sleep(Duration::from_millis(20));
     }
-    let names = (files + cli.rate * cli.seconds) as f64;
-    let made_per_second = names / begun.elapsed().as_secs_f64();
-    let bytes_per_file = size_of_catalogue(&store)? / names;
-    println!(
-        "made from the log: {} names a second, {bytes_per_file:.0} bytes for each",
-        grouped(made_per_second)
-    );
-    arrivals.push(arrive(cli, daemon.address, "on", 1)?);
+    let made_per_second = files as f64 / begun.elapsed().as_secs_f64();
+    let bytes_per_file = size_of_catalogue(&store)? / files as f64;
+    made.stop()?;
+    let rate = grouped(made_per_second);
+    println!("made from the log: {rate} names a second, {bytes_per_file:.0} bytes for each\n");
+
+    let mut arrivals = Vec::new();
+    for round in 0..ROUNDS {
+        for catalogue in ["off", "on"] {
+            let daemon = Daemon::start(&cli.daemon, &store, &["--catalogue", catalogue])?;
+            catch_up(daemon.address)?;
+            arrivals.push(arrive(cli, daemon.address, catalogue, round)?);
+            daemon.stop()?;
+        }
+    }
     print_arrivals(&arrivals);
 
+    let daemon = Daemon::start(&cli.daemon, &store, &[])?;
+    catch_up(daemon.address)?;
     let lists = LISTS.map(|(what, query)| pages(cli, daemon.address, what, query));
     let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
     let mut table = Table::new(1, ["a page of 100", "p50, ms", "p99, ms", "most, ms"]);
@@ -226,7 +233,7 @@ fn arrive(cli: &Cli, address: SocketAddr, catalogue: &'static str, round: u64) -
         for batch in 0..rate * seconds / BATCH {
             let due = Duration::from_secs_f64((batch * BATCH) as f64 / rate as f64);
             thread::sleep(due.saturating_sub(begun.elapsed()));
-            let request = form(address, round, batch);
+            let request = form(address, (catalogue, round), batch);
             let (status, body) = exchange(address, &request).map_err(|error| error.to_string())?;
             if status != 200 {
                 return Err(format!("{status} {body}"));
@@ -241,14 +248,19 @@ fn arrive(cli: &Cli, address: SocketAddr, catalogue: &'static str, round: u64) -
         thread::sleep(Duration::from_millis(50));
     }
     let (took, times) = sender.join().map_err(|_| "the sender panicked")??;
+    let caught_up_s = catch_up(address)?;
+    let lag_s = (!lags.is_empty()).then(|| (Quantiles::of(lags), caught_up_s));
+    let files_per_second = (rate * seconds) as f64 / took;
+    Ok(Arrival { catalogue, files_per_second, upload_ms: Quantiles::of(times), lag_s })
+}
+
+/// Waits until the catalogue, if there is one, has what is stored; for how many seconds.
+fn catch_up(address: SocketAddr) -> Result<f64> {
     let begun = Instant::now();
     while lag(address)?.is_some_and(|lag| lag > 0.2) {
         thread::sleep(Duration::from_millis(10));
     }
-    let caught_up_s = begun.elapsed().as_secs_f64();
-    let lag_s = (!lags.is_empty()).then(|| (Quantiles::of(lags), caught_up_s));
-    let files_per_second = (rate * seconds) as f64 / took;
-    Ok(Arrival { catalogue, files_per_second, upload_ms: Quantiles::of(times), lag_s })
+    Ok(begun.elapsed().as_secs_f64())
 }
 
 /// Seconds; `None` without a catalogue.
@@ -259,12 +271,12 @@ fn lag(address: SocketAddr) -> Result<Option<f64>> {
 }
 
 /// Small texts, whose names have a word of their own.
-fn form(address: SocketAddr, round: u64, batch: u64) -> Vec<u8> {
+fn form(address: SocketAddr, (catalogue, round): (&str, u64), batch: u64) -> Vec<u8> {
     let mut body = Vec::new();
     for number in batch * BATCH..(batch + 1) * BATCH {
         body.extend_from_slice(
             format!(
-                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"arrived {number}.txt\"\r\n\r\narrived {round} {number}\r\n"
+                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"arrived {number}.txt\"\r\n\r\narrived {catalogue} {round} {number}\r\n"
             )
             .as_bytes(),
         );
