@@ -244,7 +244,7 @@ fn arrive(cli: &Cli, address: SocketAddr, catalogue: &'static str, round: u64) -
     });
     let mut lags = Vec::new();
     while !sender.is_finished() {
-        lags.extend(lag(address)?);
+        lags.extend(metric(address, "rhinobox_catalogue_lag_seconds")?);
         thread::sleep(Duration::from_millis(50));
     }
     let (took, times) = sender.join().map_err(|_| "the sender panicked")??;
@@ -254,20 +254,20 @@ fn arrive(cli: &Cli, address: SocketAddr, catalogue: &'static str, round: u64) -
     Ok(Arrival { catalogue, files_per_second, upload_ms: Quantiles::of(times), lag_s })
 }
 
-/// Waits until the catalogue, if there is one, has what is stored; for how many seconds.
+/// Waits until the catalogue, if there is one, has all that is stored; for how many seconds.
 fn catch_up(address: SocketAddr) -> Result<f64> {
     let begun = Instant::now();
-    while lag(address)?.is_some_and(|lag| lag > 0.2) {
+    while metric(address, "rhinobox_catalogue_lag_records")?.is_some_and(|behind| behind > 0.0) {
         thread::sleep(Duration::from_millis(10));
     }
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Seconds; `None` without a catalogue.
-fn lag(address: SocketAddr) -> Result<Option<f64>> {
+/// A gauge; `None` without a catalogue.
+fn metric(address: SocketAddr, name: &str) -> Result<Option<f64>> {
     let (_, page) = get(address, "/metrics")?;
-    let line = page.lines().find_map(|line| line.strip_prefix("rhinobox_catalogue_lag_seconds "));
-    Ok(line.map(str::parse).transpose()?)
+    let values = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(values.map(str::parse).next().transpose()?)
 }
 
 /// Small texts, whose names have a word of their own.
