@@ -9,6 +9,7 @@
 
 mod cursor;
 pub mod follow;
+mod lookup;
 mod query;
 mod schema;
 mod words;
@@ -129,7 +130,7 @@ impl Catalogue {
     /// # Errors
     /// See [`NoAnswer`].
     pub async fn list(&self, query: Query) -> Result<Page, NoAnswer> {
-        self.read(move |connection| query::page(connection, &query)).await
+        self.read(move |connection| lookup::page(connection, &query)).await
     }
 
     /// Sums over all files.
@@ -137,7 +138,7 @@ impl Catalogue {
     /// # Errors
     /// See [`NoAnswer`].
     pub async fn totals(&self) -> Result<Totals, NoAnswer> {
-        self.read(query::totals).await
+        self.read(lookup::totals).await
     }
 
     async fn read<T: Send + 'static>(
@@ -213,7 +214,7 @@ impl Reader {
         let Some((_, connection)) = &mut self.connection else {
             return Err(Trouble::Refused("it is not open".to_owned()));
         };
-        query::give_up_after(connection)?;
+        lookup::give_up_after(connection)?;
         Ok(connection)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::conn::{Conn, Trouble};
+use super::conn::{Conn, Trouble, no_memory};
 use super::error::{extra_of, status_of};
 use crate::http::error::{Extra, HttpError, Status};
 use crate::http::head::{Head, Method, Version};
@@ -42,6 +42,21 @@ pub async fn json(
     conn.count_status(status);
     conn.send(pieces).await?;
     Ok(persistence)
+}
+
+/// As [`json`], for a body that may be long: while it is sent it counts among what downloads may take.
+///
+/// # Errors
+/// 503 if there is no memory for it; the client is gone.
+pub async fn long_json(
+    conn: &mut Conn,
+    head: &Head,
+    persistence: Persistence,
+    body: Vec<u8>,
+) -> Result<Persistence, Trouble> {
+    let memory = conn.core.send_budget.try_acquire(body.len().min(conn.core.send_budget.total()));
+    let Some(_memory) = memory else { return Err(no_memory("lists").into()) };
+    json(conn, head, persistence, Status::Ok, body).await
 }
 
 /// What an upload's answer says of its time, in nanoseconds.

@@ -30,7 +30,7 @@ pub async fn list(conn: &mut Conn, head: &Head, persistence: Persistence) -> Res
     let kept = query.clone();
     let page = catalogue.list(query).await.map_err(no_answer)?;
     let body = write_page(&page, &kept, catalogue.store());
-    answer::json(conn, head, persistence, Status::Ok, body).await
+    answer::long_json(conn, head, persistence, body).await
 }
 
 /// The catalogue, if there is one.

@@ -63,7 +63,7 @@ pub async fn meta(
     body.extend_from_slice(b"]}");
     // Nothing that frees space waits for the reader.
     drop(active);
-    answer::json(conn, head, persistence, Status::Ok, body).await
+    answer::long_json(conn, head, persistence, body).await
 }
 
 fn write_name(out: &mut Vec<u8>, name: &StoredName) {
