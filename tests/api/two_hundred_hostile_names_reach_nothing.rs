@@ -216,8 +216,7 @@ fn send_everywhere(daemon: &Daemon, number: usize, name: &str) -> Vec<String> {
 fn none_reaches_the_disk_a_header_the_log_or_a_terminal() {
     let daemon = Daemon::start();
     daemon.upload("first.txt", b"so that the store has its files");
-    // The catalogue's files are there once it follows.
-    daemon.wait_for_metric("rhinobox_catalogue_lag_records", 0.0);
+    daemon.wait_for_catalogue();
     let before = below(daemon.data());
     let names = names();
     assert!(names.len() >= 200, "{} names", names.len());

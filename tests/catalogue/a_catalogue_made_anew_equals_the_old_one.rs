@@ -7,13 +7,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::list::{all, wait_until_listed};
+use super::list::all;
 use crate::support::form::Form;
 use crate::support::{Daemon, Setup, random_bytes};
 
 /// All that lists say.
 fn listed(daemon: &Daemon) -> Vec<Vec<Value>> {
-    wait_until_listed(daemon);
+    daemon.wait_for_catalogue();
     let mut client = daemon.connect();
     ["sort=oldest", "sort=name", "sort=largest", "q=again", "q=changed", "type=images", "category=c1"]
         .iter()
@@ -123,7 +123,7 @@ fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
     let setup = Setup::new().flag("--segment-mib", "4");
     let daemon = setup.start();
     fill(&daemon);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     let setup = daemon.stop();
     let old = setup.data().join("../old.sqlite");
     fs::copy(file(setup.data()), &old).expect("it can be had");

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::list::{all, wait_until_listed};
+use super::list::all;
 use crate::support::content::Random;
 use crate::support::{Daemon, Ledger, Setup, load, sha256};
 
 /// Every listed file, as `meta` says it, and the other way round.
 fn check(daemon: &Daemon) -> usize {
-    wait_until_listed(daemon);
+    daemon.wait_for_catalogue();
     let mut client = daemon.connect();
     let listed = all(&mut client, "sort=oldest", 500);
     assert_eq!(listed.len() as f64, daemon.metric("rhinobox_names"), "as many as there are names");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::list::{all, names, wait_until_listed};
+use super::list::{all, names};
 use crate::support::client::Client;
 use crate::support::form::Form;
 use crate::support::{Daemon, sha256};
@@ -38,7 +38,7 @@ fn comment_and_tags_are_changed_and_seen_everywhere() {
 
     let mut daemon = daemon;
     for round in 0..3 {
-        wait_until_listed(&daemon);
+        daemon.wait_for_catalogue();
         let mut client = daemon.connect();
         let meta = client.get(&format!("/files/{}/meta", sha256(b"photo"))).expect(200).json();
         assert_eq!(meta["names"][0]["tags"], json!({"place": "Oslo"}), "round {round}");
@@ -103,7 +103,7 @@ fn what_is_no_change_is_refused_and_changes_nothing() {
     patch(&mut client, &path, &json!({"tags": {"one-more": ""}})).expect(400);
     patch(&mut client, "/storage/documents/txt/nothing.txt", &json!({})).expect(404);
     client.ask("PATCH", &path, &[("Content-Type", "text/plain")], b"{}").expect(415);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     // The refusal left a body unread and closed its connection.
     assert_eq!(all(&mut daemon.connect(), "", 10)[0], taken);
 }

@@ -114,6 +114,6 @@ fn a_name_that_was_deleted_is_not_back_through_a_change() {
     for target in &gone {
         daemon.get(target).expect(404);
     }
-    super::list::wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     assert_eq!(daemon.get("/files").expect(200).json()["files"], serde_json::json!([]));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::list::{page, paths, wait_until_listed};
+use super::list::{page, paths};
 use crate::support::{Daemon, random_bytes};
 
 #[test]
@@ -21,7 +21,7 @@ fn cursors_hold_still_while_files_come_and_go() {
         let base = 1_000 * u64::from(order.bytes().map(u32::from).sum::<u32>());
         let staying: Vec<String> = (0..40).map(|n| upload(base + n, order)).collect();
         let mut going: Vec<String> = (100..120).map(|n| upload(base + n, order)).collect();
-        wait_until_listed(&daemon);
+        daemon.wait_for_catalogue();
         let mut seen = Vec::new();
         let mut cursor = String::new();
         let mut round = 0;
@@ -39,7 +39,7 @@ fn cursors_hold_still_while_files_come_and_go() {
             }
             upload(base + 200 + round, order);
             round += 1;
-            wait_until_listed(&daemon);
+            daemon.wait_for_catalogue();
         }
         assert!(round >= 5, "there were several pages");
         let once: HashSet<&String> = seen.iter().collect();

@@ -1,6 +1,6 @@
 //! Deleting by path and by hash takes files out of lists, searches and sums.
 
-use super::list::{all, names, wait_until_listed};
+use super::list::{all, names};
 use crate::support::{Daemon, sha256};
 
 #[test]
@@ -11,7 +11,7 @@ fn deleted_files_leave_lists_and_sums() {
     for (name, content) in [("a.txt", one), ("b.txt", one), ("c.md", one), ("d.txt", two), ("e.zip", two)] {
         daemon.upload(name, content);
     }
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     let stats = client.get("/stats").expect(200).json();
     let bytes = 3 * one.len() + 2 * two.len();
     let distinct = one.len() + two.len();
@@ -36,16 +36,16 @@ fn deleted_files_leave_lists_and_sums() {
 
     let path = all(&mut client, "q=b", 10)[0]["path"].as_str().expect("a text").to_owned();
     client.ask("DELETE", &format!("/{path}"), &[], b"").expect(204);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     assert_eq!(names(&all(&mut client, "sort=name", 10)), ["a.txt", "c.md", "d.txt", "e.zip"]);
     client.ask("DELETE", &format!("/files/{}", sha256(two)), &[], b"").expect(204);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     assert_eq!(names(&all(&mut client, "sort=name", 10)), ["a.txt", "c.md"]);
     assert_eq!(names(&all(&mut client, "q=txt", 10)), ["a.txt"]);
     let stats = client.get("/stats").expect(200).json();
     assert_eq!((&stats["files_total"], &stats["contents_total"]), (&2.into(), &1.into()));
     // The same path again is a new file.
     daemon.upload("b.txt", one);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     assert_eq!(names(&all(&mut client, "", 10)), ["b.txt", "c.md", "a.txt"]);
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::list::{all, names, paths, wait_until_listed};
+use super::list::{all, names, paths};
 use crate::support::content::Random;
 use crate::support::form::Form;
 use crate::support::{Daemon, random_bytes};
@@ -110,7 +110,7 @@ const ORDERS: &[Order] = &[
 fn every_filter_and_order_agrees_with_a_plain_one() {
     let daemon = Daemon::start();
     let stored = fill(&daemon);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     let mut client = daemon.connect();
     for (condition, holds) in CONDITIONS {
         for (order, sort) in ORDERS {
@@ -132,7 +132,7 @@ fn a_listed_file_is_what_its_upload_answered_and_head_says_the_same() {
     let form =
         Form::new().field("comment", "with a remark").field("category", "c").file("folder/x.txt", b"text");
     let stored = form.send(&mut daemon.connect()).stored().remove(0);
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     let answer = daemon.get("/files").expect(200);
     assert_eq!(answer.json()["files"][0], stored);
     assert_eq!(answer.json()["next_cursor"], Value::Null);

@@ -1,6 +1,6 @@
 //! What a list cannot be asked: one clear sentence, and nothing else happens.
 
-use super::list::{page, wait_until_listed};
+use super::list::page;
 use crate::support::Daemon;
 
 #[test]
@@ -39,7 +39,7 @@ fn a_cursor_that_is_altered_or_of_another_list_or_store_is_400() {
         for n in 0..3 {
             daemon.upload(&format!("{n}.txt"), format!("content {n}").as_bytes());
         }
-        wait_until_listed(daemon);
+        daemon.wait_for_catalogue();
     }
     let mut client = daemon.connect();
     for order in ["newest", "smallest", "name"] {

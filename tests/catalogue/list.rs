@@ -2,14 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::Daemon;
 use crate::support::client::Client;
-
-/// Waits until the catalogue has all that was answered.
-#[track_caller]
-pub(crate) fn wait_until_listed(daemon: &Daemon) {
-    daemon.wait_for_metric("rhinobox_catalogue_lag_records", 0.0);
-}
 
 /// A page: its files, and the cursor of the next.
 #[track_caller]

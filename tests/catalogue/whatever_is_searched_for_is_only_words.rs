@@ -1,6 +1,6 @@
 //! `q` is plain words: nothing in it is syntax, and nothing in it fails.
 
-use super::list::{names, page, wait_until_listed};
+use super::list::{names, page};
 use crate::support::Daemon;
 use crate::support::form::Form;
 
@@ -23,7 +23,7 @@ fn whatever_is_searched_for_is_only_words() {
     ] {
         Form::new().field("comment", comment).file(name, name.as_bytes()).send(&mut client).expect(200);
     }
-    wait_until_listed(&daemon);
+    daemon.wait_for_catalogue();
     let mut found = |q: &str| names(&page(&mut client, &format!("q={}", escaped(q))).0);
     assert_eq!(found("beach"), ["Beach Photo.txt"]);
     assert_eq!(found("PHOTO   beach"), ["Beach Photo.txt"]);

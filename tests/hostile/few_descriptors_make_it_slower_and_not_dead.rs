@@ -25,6 +25,7 @@ fn a_crowd_beyond_the_descriptors_is_served_in_turns() {
     let daemon = Setup::new().descriptors(64).flag("--cores", "1").flag("--idle-timeout-s", "2").start();
     let mut good = daemon.connect();
     good.get("/healthz").expect(200);
+    daemon.wait_for_catalogue();
     let base = descriptors(&daemon);
     // 200 more than have a place. Each asks something: who waits to be accepted is answered in the end.
     let mut crowd: Vec<Client> = (0..200).map(|_| daemon.connect()).collect();
@@ -60,6 +61,7 @@ fn a_crowd_beyond_the_descriptors_is_served_in_turns() {
 fn ten_thousand_connections_with_64_descriptors_leave_nothing_behind() {
     let daemon = Setup::new().descriptors(64).flag("--cores", "1").start();
     daemon.serves();
+    daemon.wait_for_catalogue();
     let base = descriptors(&daemon);
     for wave in 0..200 {
         let clients: Vec<Client> = (0..50).map(|_| daemon.connect()).collect();

@@ -14,6 +14,7 @@ fn big_uploads_go_on_while_every_place_is_taken() {
     let daemon = Setup::new().descriptors(64).flag("--cores", "1").flag("--idle-timeout-s", "2").start();
     let mut good = daemon.connect();
     good.get("/healthz").expect(200);
+    daemon.wait_for_catalogue();
     let base = descriptors(&daemon);
     let idle: Vec<Client> = (0..100).map(|_| daemon.connect()).collect();
     for seed in 0..20 {
@@ -34,6 +35,7 @@ fn big_uploads_go_on_while_every_place_is_taken() {
 fn ten_thousand_connections_leave_nothing_behind() {
     let daemon = Daemon::start();
     daemon.serves();
+    daemon.wait_for_catalogue();
     let base = descriptors(&daemon);
     for _ in 0..20 {
         let clients: Vec<Client> = (0..500).map(|_| daemon.connect()).collect();

@@ -357,6 +357,12 @@ impl Daemon {
         line.unwrap_or_else(|| panic!("no {name} in\n{page}")).parse().expect("a metric is a number")
     }
 
+    /// Waits until the catalogue has all that is stored; its files are there and open then.
+    #[track_caller]
+    pub(crate) fn wait_for_catalogue(&self) {
+        self.wait_for_metric("rhinobox_catalogue_lag_records", 0.0);
+    }
+
     /// Waits until a number of `/metrics` is this.
     #[track_caller]
     pub(crate) fn wait_for_metric(&self, name: &str, value: f64) {
