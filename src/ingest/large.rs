@@ -12,6 +12,7 @@ use crate::limits::{
     BLOB_WRITE_BYTES, FAST_LAP_BYTES, FAST_LAP_NS, FAST_UPLOAD_BYTES, FILE_BYTES_MAX, SNIFF_BYTES_MAX,
 };
 use crate::media::classify::classify;
+use crate::runtime::buffer::Buffer;
 use crate::runtime::clock;
 use crate::runtime::sync::{Permit, Semaphore};
 use crate::store::blob::BlobWriter;
@@ -114,9 +115,28 @@ impl LargeUpload {
         self.pace.fast = false;
         // What waits to be hashed elsewhere holds what it was received in.
         self.hasher.update(&Bytes::new(), None).await?;
-        self.writer.write(&[], write_bytes).await?;
+        self.writer.write(&Bytes::new(), write_bytes).await?;
         self.settle(write_bytes);
         Ok(before.0 || self.held_bytes(write_bytes) < before.1)
+    }
+
+    /// Whether it arrives so fast that [`LargeUpload::lend`] pays.
+    #[must_use]
+    pub fn lends(&self) -> bool {
+        self.pace.fast
+    }
+
+    /// See [`BlobWriter::lend`].
+    ///
+    /// # Errors
+    /// As [`LargeUpload::push`].
+    pub async fn lend(&mut self) -> Result<Buffer, FileError> {
+        Ok(self.writer.lend().await?)
+    }
+
+    /// See [`BlobWriter::take_back`].
+    pub fn take_back(&mut self, lent: Bytes) {
+        self.writer.take_back(lent);
     }
 
     /// Gives the memory of a fast file back, if it is slow and writes in pieces of `write_bytes` are all it has.

@@ -14,6 +14,7 @@ use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
 use crate::limits::{BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
 use crate::media::name::Sent;
+use crate::runtime::buffer::Buffer;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::sync::{Permit, oneshot};
@@ -142,8 +143,7 @@ impl Upload {
     }
 
     fn current_keeps_pieces(&self) -> bool {
-        let sink = self.current.as_ref().and_then(|current| current.sink.as_ref());
-        matches!(sink, Some(Sink::Small(staging)) if staging.keeps_pieces())
+        matches!(self.sink(), Some(Sink::Small(staging)) if staging.keeps_pieces())
     }
 
     /// How often all pieces were given away: those held now arrived later.
@@ -157,7 +157,7 @@ impl Upload {
     #[must_use]
     pub fn held_bytes(&self, more: usize, write_bytes: usize) -> usize {
         let inline_max = self.ingest.store.options.inline_bytes_max;
-        let current = match self.current.as_ref().and_then(|current| current.sink.as_ref()) {
+        let current = match self.sink() {
             Some(Sink::Small(staging)) if staging.len() + more > inline_max => {
                 staging.copied_bytes(0) + BlobWriter::memory_at(write_bytes)
             }
@@ -177,7 +177,7 @@ impl Upload {
         let any = !self.staged.is_empty();
         self.settle().await;
         let spills = matches!(
-            self.current.as_ref().and_then(|current| current.sink.as_ref()),
+            self.sink(),
             Some(Sink::Small(staging)) if !staging.is_empty()
         );
         if spills {
@@ -226,6 +226,37 @@ impl Upload {
         };
         self.current = Some(Current { number, declared, sink: Some(sink) });
         Ok(())
+    }
+
+    /// Whether the file's next bytes are best received into memory of the upload's own, [`Upload::lend`]: it is big, and
+    /// arrives fast.
+    #[must_use]
+    pub fn lends(&self) -> bool {
+        matches!(self.sink(), Some(Sink::Large(large)) if large.lends())
+    }
+
+    /// Memory for a large write, to receive the file's next bytes into, behind what it begins with: they are written from
+    /// there, uncopied. Then it goes to [`Upload::take_back`], and the bytes to [`Upload::data`]. `None` where no big file
+    /// is arriving.
+    ///
+    /// # Errors
+    /// As [`Upload::begin`].
+    pub async fn lend(&mut self) -> Result<Option<Buffer>, FileError> {
+        match self.current.as_mut().and_then(|current| current.sink.as_mut()) {
+            Some(Sink::Large(large)) => Ok(Some(large.lend().await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What was lent has been received into.
+    pub fn take_back(&mut self, lent: Bytes) {
+        if let Some(Sink::Large(large)) = self.current.as_mut().and_then(|current| current.sink.as_mut()) {
+            large.take_back(lent);
+        }
+    }
+
+    fn sink(&self) -> Option<&Sink> {
+        self.current.as_ref().and_then(|current| current.sink.as_ref())
     }
 
     /// The next bytes of the file.

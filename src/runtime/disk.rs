@@ -8,6 +8,8 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use super::buffer::Buffer;
 pub use super::disk_uring::DIRECT_PROBE_FILE;
 use super::disk_uring::{UringDisk, UringFile};
@@ -184,6 +186,15 @@ impl File {
         match &self.inner {
             FileKind::Uring(file) => file.write_all_at(buf, range, offset).await,
             FileKind::Sim(file) => file.write_all_at(buf, range, offset).await,
+        }
+    }
+
+    /// As [`File::write_all_at`], of all of `bytes`, which others may read meanwhile. Of a direct file they begin and end
+    /// on its alignment.
+    pub async fn write_shared_at(&self, bytes: Bytes, offset: u64) -> io::Result<()> {
+        match &self.inner {
+            FileKind::Uring(file) => file.write_shared_at(bytes, offset).await,
+            FileKind::Sim(file) => file.write_shared_at(&bytes, offset).await,
         }
     }
 

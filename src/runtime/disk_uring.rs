@@ -16,6 +16,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::buffer::{ALIGN, Buffer, Pool};
 use super::disk::{Entry, Open, Space};
 use super::helper;
@@ -357,6 +359,24 @@ impl UringFile {
             }
         }
         (Ok(()), buf)
+    }
+
+    pub(super) async fn write_shared_at(&self, bytes: Bytes, offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let start = self.resume(done);
+            let (view, held) = self.view()?;
+            let piece = bytes.slice(start..bytes.len().min(start + DISK_IO_BYTES_MAX));
+            let (result, _piece) = view.write_at(piece, plus(offset, start)).await;
+            held.done();
+            match result {
+                Ok(n) if start + n > done => done = start + n,
+                Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
     }
 
     /// Where to go on after `done` bytes. Direct I/O goes on at a whole page, doing some bytes again: at an odd

@@ -109,6 +109,8 @@ pub struct Stream {
     busy: Cell<bool>,
     /// Bytes, or the end, are there: the next receive need not go through the ring.
     has_bytes: Cell<bool>,
+    /// The bytes that [`Stream::readable`] waits for.
+    low_water: Cell<usize>,
 }
 
 impl Stream {
@@ -119,7 +121,31 @@ impl Stream {
         bound_unsent(&socket)?;
         let breaker = Breaker::new(socket.as_raw_fd());
         let socket = monoio::net::TcpStream::from_std(socket)?;
-        Ok(Stream { socket, breaker, busy: Cell::new(false), has_bytes: Cell::new(false) })
+        Ok(Stream {
+            socket,
+            breaker,
+            busy: Cell::new(false),
+            has_bytes: Cell::new(false),
+            low_water: Cell::new(1),
+        })
+    }
+
+    /// From now on, and in a wait that is under way, [`Stream::readable`] waits for so many bytes (SO_RCVLOWAT), or the end,
+    /// or an error: fewer wakes for who takes many at once. The kernel makes room for them, and wakes sooner where it
+    /// has none.
+    pub fn set_low_water(&self, bytes: usize) {
+        if self.low_water.replace(bytes) == bytes {
+            return;
+        }
+        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        // Without it there are more wakes, and that is all.
+        let _ = set_option(&self.socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes);
+    }
+
+    /// See [`Stream::set_low_water`]; one byte at first.
+    #[must_use]
+    pub fn low_water(&self) -> usize {
+        self.low_water.get()
     }
 
     /// Waits until bytes (or the end, or an error) are there, holding no buffer.
@@ -325,17 +351,20 @@ impl Stream {
 /// costs the kernel little memory, too.
 fn bound_unsent(socket: &TcpStream) -> io::Result<()> {
     let bytes = libc::c_int::try_from(UNSENT_BYTES_MAX).unwrap_or(libc::c_int::MAX);
-    let len = libc::socklen_t::try_from(size_of_val(&bytes)).expect("an int is small");
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
+}
+
+/// setsockopt(2) of an option that is one int.
+fn set_option(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(size_of_val(&value)).expect("an int is small");
     // SAFETY: the option is one int, which is live and only read; the descriptor is open.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_NOTSENT_LOWAT,
-            (&raw const bytes).cast(),
-            len,
-        )
-    };
+    let status =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

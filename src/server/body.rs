@@ -18,8 +18,9 @@ use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
 use crate::ingest::{Stage, Upload};
 use crate::limits::{
-    BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, MEMORY_WAIT_MS, PAUSE_LOOK_MS,
-    PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX, SLOW_BYTES, SLOW_NS,
+    BLOB_WRITE_BYTES, BLOCK_BYTES, BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS,
+    MEMORY_WAIT_MS, PAUSE_LOOK_MS, PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX,
+    SLOW_BYTES, SLOW_NS,
 };
 use crate::runtime::clock;
 use crate::runtime::sync::{Permit, Semaphore, within};
@@ -43,6 +44,8 @@ pub struct Body {
     deals: usize,
     /// What the next receive may take.
     receive_most: usize,
+    /// Whether it goes to memory of the upload's instead: [`BLOB_WRITE_BYTES`] of it.
+    lent: bool,
     pace: Pace,
 }
 
@@ -93,6 +96,7 @@ impl Body {
             pinned: 0,
             deals: 0,
             receive_most: RECEIVE_BYTES_MIN,
+            lent: false,
             pace: Pace::default(),
         }
     }
@@ -162,7 +166,8 @@ impl Body {
             let held = |receive, write| {
                 beside + upload.as_ref().map_or(0, |upload| upload.held_bytes(receive, write))
             };
-            if let Some(write) = self.fit(conn, rest, held) {
+            let lends = self.may_lend(upload.as_deref());
+            if let Some(write) = self.fit(conn, rest, lends, held) {
                 if let Some(upload) = &mut upload {
                     upload.set_write_bytes(write);
                 }
@@ -246,10 +251,29 @@ impl Body {
         self.memory.as_ref().is_some_and(|memory| memory.held() + budget.available() >= budget.total())
     }
 
+    /// Whether the upload may lend the memory for the next receive: all that fills it belongs to the body.
+    fn may_lend(&self, upload: Option<&Upload>) -> bool {
+        self.pace.brisk
+            && upload.is_some_and(Upload::lends)
+            && self.reader.remaining().is_some_and(|left| left >= BLOB_WRITE_BYTES as u64)
+    }
+
     /// Reserves memory for the next receive, if that leaves `rest` to others; gives the size of writes that there is memory
-    /// for, too. `held` says what is held beside what was received, for a receive and a write of these sizes.
-    fn fit(&mut self, conn: &Conn, rest: usize, held: impl Fn(usize, usize) -> usize) -> Option<usize> {
+    /// for, too. `lends` says whether the upload would lend what to receive into, `held` what is held beside what was
+    /// received, for a receive and a write of these sizes.
+    fn fit(
+        &mut self,
+        conn: &Conn,
+        rest: usize,
+        lends: bool,
+        held: impl Fn(usize, usize) -> usize,
+    ) -> Option<usize> {
         let memory = self.memory.as_mut()?;
+        let [write, ..] = BODY_STEPS;
+        self.lent = lends && memory.try_grow(self.pinned + BLOB_WRITE_BYTES + held(0, write), rest);
+        if self.lent {
+            return Some(write);
+        }
         let left =
             self.reader.remaining().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let steps = if self.pace.brisk { &BODY_STEPS[..] } else { &[SMALLEST][..] };
@@ -303,7 +327,7 @@ impl Body {
                     if self.memory.is_some() {
                         self.make_room(conn, upload.as_deref_mut(), beside).await?;
                     }
-                    self.receive(conn, waited_ns).await?;
+                    self.receive(conn, upload.as_deref_mut(), waited_ns).await?;
                 }
             }
         }
@@ -333,6 +357,8 @@ impl Body {
         if std::mem::take(&mut self.wants_continue) {
             conn.send(vec![Bytes::from_static(response::CONTINUE)]).await?;
         }
+        // What fills a large write is worth a wake; while the client pauses, any byte is.
+        conn.wake_at(if self.may_lend(upload.as_deref()) { BLOB_WRITE_BYTES - BLOCK_BYTES } else { 1 });
         // It owns kernel I/O: whatever happens meanwhile, it is waited for to its end.
         let mut bytes = pin!(conn.wait_for_bytes());
         let mut given_back = Ok(true);
@@ -352,6 +378,7 @@ impl Body {
             all_ns += waited_ns;
             self.waited_ns += waited_ns;
             conn.expect_nothing();
+            conn.wake_at(1);
             if let Some(arrived) = arrived {
                 arrived?;
                 given_back?;
@@ -362,8 +389,16 @@ impl Body {
         }
     }
 
-    async fn receive(&mut self, conn: &mut Conn, waited_ns: u64) -> Result<(), Trouble> {
-        let (count, memory) = conn.receive_fitting(self.receive_most).await?;
+    async fn receive(
+        &mut self,
+        conn: &mut Conn,
+        upload: Option<&mut Upload>,
+        waited_ns: u64,
+    ) -> Result<(), Trouble> {
+        let (count, memory) = match upload {
+            Some(upload) if std::mem::take(&mut self.lent) => receive_lent(conn, upload).await?,
+            _ => conn.receive_fitting(self.receive_most).await?,
+        };
         conn.laps.lap(Stage::Recv, clock::now_ns());
         self.pace.note(count as u64, waited_ns);
         self.last_received = memory;
@@ -391,6 +426,16 @@ impl Body {
         // However fast it was before, nobody may pause for longer than an idle connection.
         allowed.saturating_sub(Duration::from_nanos(self.waited_ns)).min(settings.idle_timeout)
     }
+}
+
+/// Receives once into memory of the upload's. Gives the number of bytes, and how much memory they hold.
+async fn receive_lent(conn: &mut Conn, upload: &mut Upload) -> Result<(usize, usize), Trouble> {
+    let Some(buffer) = upload.lend().await.map_err(|error| refusal(&error))? else {
+        return Ok(conn.receive_fitting(RECEIVE_BYTES_MIN).await?);
+    };
+    let (count, whole) = conn.receive_into(buffer).await?;
+    upload.take_back(whole);
+    Ok((count, BLOB_WRITE_BYTES))
 }
 
 /// 413 with the limit.

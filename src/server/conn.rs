@@ -371,12 +371,17 @@ impl Conn {
         }
     }
 
-    /// Waits until bytes, or the end, are there, holding no buffer.
+    /// Waits until so many bytes as [`Conn::wake_at`] was told, or the end, are there, holding no buffer.
     pub(super) async fn wait_for_bytes(&self) -> Result<(), Gone> {
-        if self.stream.pending_bytes() == 0 {
+        if self.stream.pending_bytes() < self.stream.low_water() {
             self.stream.readable().await?;
         }
         Ok(())
+    }
+
+    /// So many bytes are worth a wake.
+    pub(super) fn wake_at(&self, bytes: usize) {
+        self.stream.set_low_water(bytes);
     }
 
     /// What the next receive takes, if it may take `most`: a buffer as large as recent receives filled.
@@ -402,6 +407,18 @@ impl Conn {
         }
         self.input = buffer.freeze();
         Ok((count, capacity))
+    }
+
+    /// Receives once into `buffer`, behind what it begins with; nothing may be left of what was received before. Gives
+    /// the number of bytes, as [`Conn::receive_more`] does, and all of the buffer.
+    pub(super) async fn receive_into(&mut self, buffer: Buffer) -> Result<(usize, Bytes), Gone> {
+        assert!(self.input.is_empty(), "what was received before is used up");
+        let begun = buffer.len();
+        let (result, buffer) = self.stream.recv(buffer).await;
+        let count = result?;
+        let whole = buffer.freeze();
+        self.input = whole.slice(begun..);
+        Ok((count, whole))
     }
 
     async fn receive(&mut self, most: usize) -> Result<(usize, Buffer), Gone> {

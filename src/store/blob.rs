@@ -9,12 +9,16 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::Store;
 use super::error::{CommitError, failed, has_given_up, is_no_space};
 use crate::base::crc::{Crc, Seed};
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
-use crate::limits::{BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES_MIN, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES};
+use crate::limits::{
+    BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES, BLOB_WRITE_BYTES_MIN, BLOB_WRITES_IN_FLIGHT, BLOCK_BYTES,
+};
 use crate::runtime::buffer::{Buffer, Pool};
 use crate::runtime::core::spawn;
 use crate::runtime::disk::{Disk, File, Open};
@@ -102,12 +106,14 @@ pub struct BlobWriter {
     blob: BlobId,
     file: File,
     filling: Option<Buffer>,
+    /// What was lent, and has come back with bytes that were not taken yet.
+    lent: Option<Bytes>,
     /// Checksums of whole chunks, and of the one that a write may have ended in.
     chunk_crcs: Vec<u32>,
     open_chunk: Option<Crc>,
     /// Bytes taken.
     len: u64,
-    /// Bytes of them on their way to the disk, or there. A whole number of blocks until the last.
+    /// Bytes of them on their way to the disk, or there: whole blocks, of which the last may be filled up with zeros.
     sent: u64,
     in_flight: VecDeque<InFlight>,
     /// Until the directory is flushed: the outcome of that.
@@ -191,6 +197,7 @@ impl BlobWriter {
             blob,
             file,
             filling: None,
+            lent: None,
             chunk_crcs: Vec::new(),
             open_chunk: None,
             len: 0,
@@ -219,7 +226,26 @@ impl BlobWriter {
     ///
     /// # Errors
     /// As [`BlobWriter::create`].
-    pub async fn write(&mut self, mut bytes: &[u8], fill: usize) -> Result<(), CommitError> {
+    pub async fn write(&mut self, piece: &Bytes, fill: usize) -> Result<(), CommitError> {
+        match self.lent.take().and_then(|lent| self.blocks_of(&lent, piece)) {
+            Some(blocks) => self.write_lent(blocks, piece).await,
+            None => self.write_copy(piece, fill).await,
+        }
+    }
+
+    /// Writes `blocks` of what was lent, which begin with what of the last block was taken and go on with `piece`.
+    async fn write_lent(&mut self, blocks: Bytes, piece: &[u8]) -> Result<(), CommitError> {
+        let begun = self.filling.take().map_or(0, |filling| filling.len());
+        let (now, later) = piece.split_at(blocks.len() - begun);
+        self.len += now.len() as u64;
+        self.sum(self.sent, &blocks);
+        self.send(blocks, BLOB_WRITE_BYTES).await?;
+        // It begins the next block.
+        self.write_copy(later, BLOB_WRITE_BYTES_MIN).await
+    }
+
+    /// Gathers bytes in buffers of `fill` bytes, and writes those that are full.
+    async fn write_copy(&mut self, mut bytes: &[u8], fill: usize) -> Result<(), CommitError> {
         if self.filling.as_ref().is_some_and(|filling| filling.capacity() > fill) {
             self.narrow(fill).await?;
         }
@@ -248,6 +274,38 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// Memory for one large write, to receive what comes next into: behind what it begins with, which is what of the last
+    /// block was taken so far. Once it has come back ([`BlobWriter::take_back`]) and its bytes come as one piece, they
+    /// are written from there.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::create`].
+    pub async fn lend(&mut self) -> Result<Buffer, CommitError> {
+        if self.filling.as_ref().is_some_and(|filling| filling.len() >= BLOCK_BYTES) {
+            self.narrow(BLOB_WRITE_BYTES_MIN).await?;
+        }
+        let mut buffer = self.pool.take(BLOB_WRITE_BYTES);
+        if let Some(begun) = &self.filling {
+            buffer.extend_from_slice(begun.as_slice());
+        }
+        Ok(buffer)
+    }
+
+    /// What was lent comes back: all of it, also what it began with.
+    pub fn take_back(&mut self, lent: Bytes) {
+        self.lent = Some(lent);
+    }
+
+    /// The whole blocks of what was lent, if `piece` is what was received behind what it began with, nothing was taken
+    /// meanwhile, and a write of it pays.
+    fn blocks_of(&self, lent: &Bytes, piece: &Bytes) -> Option<Bytes> {
+        let begun = self.filling.as_ref().map_or(0, Buffer::len);
+        let received = lent.get(begun..).filter(|_| begun < BLOCK_BYTES)?;
+        let is_next = received.as_ptr() == piece.as_ptr() && piece.len() <= received.len();
+        let whole = (begun + piece.len()) / BLOCK_BYTES * BLOCK_BYTES;
+        (is_next && whole >= BLOB_CHUNK_BYTES).then(|| lent.slice(..whole))
+    }
+
     /// Gives up a buffer larger than `fill`: its whole blocks are written, the rest moves to a smaller one.
     async fn narrow(&mut self, fill: usize) -> Result<(), CommitError> {
         let Some(mut buffer) = self.filling.take() else { return Ok(()) };
@@ -258,7 +316,7 @@ impl BlobWriter {
             self.filling = Some(rest);
         }
         buffer.set_len(whole);
-        if whole > 0 { self.send(buffer).await } else { Ok(()) }
+        if whole > 0 { self.send_buffer(buffer).await } else { Ok(()) }
     }
 
     /// Writes what is left, flushes, and makes sure that the file's name is durable.
@@ -285,21 +343,24 @@ impl BlobWriter {
 
     async fn send_filled(&mut self) -> Result<(), CommitError> {
         match self.filling.take() {
-            Some(buffer) => self.send(buffer).await,
+            Some(buffer) => self.send_buffer(buffer).await,
             None => Ok(()),
         }
     }
 
-    /// Writes a buffer behind what was sent.
-    async fn send(&mut self, mut buffer: Buffer) -> Result<(), CommitError> {
-        let offset = self.sent;
-        self.sum(offset, buffer.as_slice());
-        self.sent += buffer.len() as u64;
-        let padded = buffer.len().next_multiple_of(BLOCK_BYTES);
-        let used = buffer.len();
-        buffer.set_len(padded);
+    /// Writes a buffer behind what was sent; the last of them is filled up with zeros.
+    async fn send_buffer(&mut self, mut buffer: Buffer) -> Result<(), CommitError> {
+        let (used, capacity) = (buffer.len(), buffer.capacity());
+        self.sum(self.sent, buffer.as_slice());
+        buffer.set_len(used.next_multiple_of(BLOCK_BYTES));
         buffer.as_mut_slice()[used..].fill(0);
-        let capacity = buffer.capacity();
+        self.send(buffer.freeze(), capacity).await
+    }
+
+    /// Writes whole blocks behind what was sent. They hold `capacity` bytes of memory.
+    async fn send(&mut self, blocks: Bytes, capacity: usize) -> Result<(), CommitError> {
+        let offset = self.sent;
+        self.sent += blocks.len() as u64;
         while self.in_flight.len() >= writes_in_flight(capacity)
             && let Some(oldest) = self.in_flight.pop_front()
         {
@@ -308,10 +369,7 @@ impl BlobWriter {
         let (sender, outcome) = oneshot::channel();
         let file = self.file.clone();
         // In a task of its own: the connection's task may end at any time, the kernel's write may not be dropped.
-        spawn(async move {
-            let (result, _buffer) = file.write_all_at(buffer, 0..padded, offset).await;
-            sender.send(result);
-        });
+        spawn(async move { sender.send(file.write_shared_at(blocks, offset).await) });
         self.in_flight.push_back(InFlight { capacity, outcome });
         Ok(())
     }
@@ -357,4 +415,113 @@ fn not_created(error: &io::Error) -> CommitError {
     }
     tracing::error!(%error, "a file for a big content could not be created");
     CommitError::Unavailable
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::crc::Crc;
+    use crate::limits::COMPACTION_BYTES_PER_S;
+    use crate::runtime::sim::{Rng, Sim, SimDisk};
+    use crate::store::{CheckpointPace, Choices, Durability};
+
+    const FILLS: [usize; 3] = [BLOB_WRITE_BYTES_MIN, BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES];
+
+    async fn store(pool: &Pool) -> Arc<Store> {
+        let choices = Choices {
+            durability: Durability::Commit,
+            segment_bytes: Some(1 << 20),
+            inline_bytes_max: 4_096,
+            checkpoint: CheckpointPace::default(),
+            compaction_bytes_per_s: COMPACTION_BYTES_PER_S,
+        };
+        Store::open(Disk::sim(SimDisk::new()), pool, choices).await.unwrap().0
+    }
+
+    /// Up to `most` bytes, of a kind that no other has.
+    fn some_bytes(rng: &mut Rng, most: usize) -> Vec<u8> {
+        let (len, first) = (rng.index(most) + 1, rng.below(251));
+        (0..len as u64).map(|at| u8::try_from((first + at * 7) % 251).unwrap()).collect()
+    }
+
+    /// Memory is lent, received into and given back, as far as `rng` likes. Gives the bytes that were taken.
+    async fn use_a_loan(writer: &mut BlobWriter, rng: &mut Rng) -> Vec<u8> {
+        let mut lent = writer.lend().await.unwrap();
+        let begun = lent.len();
+        assert!(begun < BLOCK_BYTES && lent.capacity() == BLOB_WRITE_BYTES);
+        let full = rng.below(2) == 0;
+        let room = lent.capacity() - begun;
+        let received = if full { vec![7; room] } else { some_bytes(rng, room) };
+        lent.extend_from_slice(&received);
+        let whole = lent.freeze();
+        let piece = whole.slice(begun..);
+        writer.take_back(whole);
+        let (taken, fill) = (1 + rng.index(received.len()), FILLS[rng.index(3)]);
+        match rng.below(4) {
+            // Something else came first, as when a delimiter turns out to be data.
+            0 => {
+                let other = Bytes::from_static(b"\r\n--something else");
+                writer.write(&other, fill).await.unwrap();
+                writer.write(&piece, fill).await.unwrap();
+                [&other[..], &received[..]].concat()
+            }
+            // The file ends within it, or goes on in a second piece.
+            1 => {
+                writer.write(&piece.slice(..taken), fill).await.unwrap();
+                received[..taken].to_vec()
+            }
+            2 => {
+                writer.write(&piece.slice(..taken), fill).await.unwrap();
+                writer.write(&piece.slice(taken..), fill).await.unwrap();
+                received
+            }
+            _ => {
+                writer.write(&piece, fill).await.unwrap();
+                received
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_has_its_bytes_and_checksums_however_they_were_received() {
+        for seed in 1..40 {
+            let mut rng = Rng::new(seed);
+            let work = async move {
+                let pool = Pool::new(4 << 20);
+                let store = store(&pool).await;
+                let mut writer = BlobWriter::create(&store, &pool, None).await.unwrap();
+                let mut content = Vec::new();
+                for _ in 0..1 + rng.below(8) {
+                    if rng.below(3) > 0 {
+                        content.extend(use_a_loan(&mut writer, &mut rng).await);
+                    } else {
+                        let piece = some_bytes(&mut rng, 300_000);
+                        let fill = FILLS[rng.index(3)];
+                        writer.write(&piece.clone().into(), fill).await.unwrap();
+                        content.extend(piece);
+                    }
+                }
+                let done = writer.finish().await.unwrap();
+                assert_eq!(done.len, content.len() as u64, "seed {seed}");
+                let file = store.disk.open(&path(done.blob), Open::default()).await.unwrap();
+                assert_eq!(file.len().await.unwrap(), done.len, "seed {seed}");
+                let (read, found) = file.read_exact_at(pool.take(content.len()), content.len(), 0).await;
+                read.unwrap();
+                assert!(found.as_slice() == content, "seed {seed}: the file has other bytes");
+                let crcs: Vec<u32> = (0_u64..)
+                    .zip(content.chunks(BLOB_CHUNK_BYTES))
+                    .map(|(number, chunk)| {
+                        let mut crc: Crc = chunk_seed(done.blob, number * BLOB_CHUNK_BYTES as u64).begin();
+                        crc.update(chunk);
+                        crc.value()
+                    })
+                    .collect();
+                assert_eq!(done.chunk_crcs, crcs, "seed {seed}");
+                done.keep();
+            };
+            Sim::new(seed, 1).run(|| work).done();
+        }
+    }
 }

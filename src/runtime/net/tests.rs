@@ -6,9 +6,13 @@ use crate::runtime::buffer::Pool;
 use crate::runtime::core::tests::{on_cores, on_one_core};
 use crate::runtime::core::{catch_panic, spawn, yield_now};
 use crate::runtime::inbox::Inbox;
-use crate::runtime::{clock, sync::oneshot};
+use crate::runtime::{
+    clock,
+    sync::{self, oneshot},
+};
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::pin::pin;
 use std::time::Duration;
 
 fn loopback() -> (Listener, SocketAddr) {
@@ -201,6 +205,39 @@ fn waiting_bytes_are_counted_and_received_behind_those_in_use() {
         buf.extend_from_slice(b"hello ");
         let (result, buf) = stream.recv(buf).await;
         assert_eq!((result.unwrap(), buf.as_slice()), (5, &b"hello world"[..]));
+    });
+}
+
+#[test]
+fn a_wait_for_many_bytes_ends_with_them_or_once_fewer_will_do() {
+    on_one_core(|| async {
+        let (mut stream, mut client) = pair().await;
+        let soon = Duration::from_millis(50);
+        stream.set_low_water(50_000);
+        client.write_all(&[1; 30_000]).unwrap();
+        {
+            let mut wait = pin!(stream.readable());
+            assert!(sync::within(soon, wait.as_mut()).await.is_none(), "30,000 are too few");
+            client.write_all(&[2; 20_000]).unwrap();
+            wait.await.unwrap();
+        }
+        assert_eq!(stream.pending_bytes(), 50_000);
+        while stream.pending_bytes() > 0 {
+            stream.recv(Pool::new(0).take(MIB)).await.0.unwrap();
+        }
+        client.write_all(&[3; 10]).unwrap();
+        {
+            let mut wait = pin!(stream.readable());
+            assert!(sync::within(soon, wait.as_mut()).await.is_none(), "10 are too few");
+            stream.set_low_water(1);
+            wait.await.unwrap();
+        }
+        stream.recv(Pool::new(0).take(MIB)).await.0.unwrap();
+        stream.set_low_water(MIB);
+        client.write_all(&[4; 10]).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        stream.readable().await.unwrap();
+        assert_eq!(stream.pending_bytes(), 10, "behind them is the end");
     });
 }
 

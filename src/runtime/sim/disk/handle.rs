@@ -79,6 +79,11 @@ impl SimFile {
         (result, buf)
     }
 
+    /// As [`SimFile::write_all_at`].
+    pub async fn write_shared_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all(bytes, offset).await
+    }
+
     /// fdatasync.
     pub async fn sync_data(&self) -> io::Result<()> {
         let handle = &*self.handle;
