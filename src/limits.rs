@@ -397,9 +397,21 @@ pub const CATALOGUE_QUERY_MS: u64 = 1_000;
 pub const CATALOGUE_LIST_NICE: i32 = 10;
 /// Bytes of the catalogue's journal before it is written to the catalogue itself, on a large volume.
 pub const CATALOGUE_JOURNAL_BYTES: u64 = 16 * MIB as u64;
-/// Where so few files match one of a list's conditions, they are looked at and sorted; where more do, the list is read in
-/// its order and the condition is met soon.
+/// Where so few files are of the times or sizes that are asked for, they are looked at and sorted; where more are, the list
+/// is read in its order and the condition is met soon.
 pub const CATALOGUE_FEW: usize = 2_000;
+/// Files that a list with words passes by in its order before FTS5 is asked which there are, ...
+pub const CATALOGUE_WALK_ROWS: usize = 1_000;
+/// ... or so many for each of a page, whichever is more: some milliseconds.
+pub const CATALOGUE_WALK_SHARE: usize = 10;
+/// Once it is known which files have the words, the list is read along its index, past all others, as far as several times the
+/// files that hold a page if they are spread evenly. Where they are not, they are gathered and sorted.
+pub const CATALOGUE_DESERT_TIMES: usize = 4;
+/// Places of an index that are passed by in the time that one row is looked up.
+pub const CATALOGUE_ROW_PLACES: usize = 12;
+/// Files whose numbers are held for that by a thread that reads: 2 MiB.
+pub const CATALOGUE_FOUND_MAX: usize = 256 * 1_024;
+const _: () = assert!(CATALOGUE_READERS * CATALOGUE_FOUND_MAX * size_of::<i64>() * 2 <= CATALOGUE_REST_BYTES);
 /// A page of a list ends, be it short, with the file that brings the attributes in it over so many bytes: an answer is
 /// made in memory.
 pub const LIST_BYTES_MAX: usize = MIB;
@@ -495,6 +507,8 @@ pub const ACCESS_TARGET_BYTES_MAX: usize = 512;
 pub const ACCESS_METHOD_BYTES_MAX: usize = 16;
 /// What is written of waiting lines at once: a pipe's usual room.
 pub const LINES_BATCH_BYTES: usize = 64 * KIB;
+/// How long lines are gathered before they are written: no reader notices, and far fewer come meanwhile than may wait.
+pub const LINES_GATHER_MS: u64 = 10;
 /// How often it is told that lines were dropped.
 pub const LINES_LOST_TELL_MS: u64 = 1_000;
 /// How long a stop waits for the last lines to be written.

@@ -11,6 +11,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,20 +53,64 @@ struct Cli {
 const ROUNDS: u64 = 3;
 /// Files of one request of those that arrive.
 const BATCH: u64 = 100;
+/// Words that names of the store have, each in half as many files as the one before.
+const WORDS: [&str; 16] = [
+    "amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heath", "inlet", "jetty", "karst",
+    "larch", "moor", "north", "opal", "pine",
+];
 /// Lists of which pages are asked for.
-const LISTS: [(&str, &str); 11] = [
+const LISTS: [(&str, &str); 36] = [
     ("newest", ""),
     ("of one type", "type=documents"),
     ("of a folder", "category=documents/txt"),
-    ("with a word that all have", "q=txt"),
-    ("with a word that the new ones have", "q=arrived"),
+    ("with a word that all have", "q=txt+"),
+    ("with a word that the new ones have", "q=arrived+"),
     ("with two words, of one type", "q=arrived+txt&type=documents"),
-    ("with a word that none has", "q=nowhere"),
+    ("with a word that none has", "q=nowhere+"),
     ("largest", "sort=largest"),
     ("by name", "sort=name"),
     ("of the last day", "since=2020-01-01"),
     ("of sizes that none has", "min_size=100000"),
+    ("a beginning of one letter that all have", "q=t"),
+    ("... that one in two has", "q=a"),
+    ("... that one in 16 has", "q=e"),
+    ("... that one in 128 has", "q=h"),
+    ("... of a digit", "q=2"),
+    ("a beginning of numbers that half have", "q=dsc0"),
+    ("... that one in 1,000 has", "q=dsc0123"),
+    ("two words, one in 16 and a beginning", "q=ember+ds"),
+    ("... and none", "q=nowhere+d"),
+    ("a word that all have, largest", "q=txt+&sort=largest"),
+    ("... that one in 2 has", "q=amber+&sort=largest"),
+    ("... that one in 32 has", "q=fjord+&sort=largest"),
+    ("... that one in 64 has", "q=grove+&sort=largest"),
+    ("... that one in 128 has", "q=heath+&sort=largest"),
+    ("... that one in 256 has", "q=inlet+&sort=largest"),
+    ("... that one in 1,024 has", "q=karst+&sort=largest"),
+    ("a word that all have, by name", "q=txt+&sort=name"),
+    ("... that one in 32 has", "q=fjord+&sort=name"),
+    ("... that one in 128 has", "q=heath+&sort=name"),
+    ("a beginning of one letter, largest", "q=d&sort=largest"),
+    ("... that one in 64 has", "q=g&sort=largest"),
+    ("... that one in 128 has", "q=h&sort=largest"),
+    ("a beginning of one letter, by name", "q=d&sort=name"),
+    ("... that one in 128 has", "q=h&sort=name"),
+    ("of one type, smallest", "type=documents&sort=smallest"),
 ];
+
+/// Half of all are called as cameras call them, the others by a word; all are of different sizes, and no order follows from
+/// another.
+fn described(n: u64) -> (String, usize) {
+    let mixed = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = mixed ^ mixed >> 29;
+    let word = WORDS[usize::try_from(mixed.trailing_zeros()).unwrap_or(WORDS.len()).min(WORDS.len() - 1)];
+    let name = if mixed >> 40 & 1 == 0 {
+        format!("{word} dsc{:07}.txt", n)
+    } else {
+        format!("{word} {}.txt", mixed >> 44)
+    };
+    (name, 64 + usize::try_from(mixed >> 50 & 63).unwrap_or_default())
+}
 
 /// Of many times.
 #[derive(Clone, Copy, Serialize, Debug)]
@@ -126,7 +171,7 @@ fn run(cli: &Cli) -> Result<()> {
     let files = cli.files.unwrap_or(if cli.flags.full { 1_000_000 } else { 100_000 });
     head.print(&format!("its catalogue, on a store of {} files", grouped(files as f64)));
     let store = dir.fresh("store")?;
-    generate(&store, files, 64)?;
+    generate(&store, files, Arc::new(described))?;
 
     let begun = Instant::now();
     let made = Daemon::start(&cli.daemon, &store, &[])?;
@@ -152,8 +197,8 @@ fn run(cli: &Cli) -> Result<()> {
 
     let daemon = Daemon::start(&cli.daemon, &store, &[])?;
     catch_up(daemon.address)?;
-    let lists = LISTS.map(|(what, query)| pages(cli, daemon.address, what, query));
-    let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
+    let lists = LISTS.iter().map(|(what, query)| pages(cli, daemon.address, what, query));
+    let lists = lists.collect::<Result<Vec<_>>>()?;
     let mut table = Table::new(1, ["a page of 100", "p50, ms", "p99, ms", "most, ms"]);
     for list in &lists {
         let [p50, p99, most] = list.page_ms.cells();

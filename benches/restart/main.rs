@@ -19,7 +19,7 @@ use rhinobox::base::digest::Digest;
 
 use crate::support::Result;
 use crate::support::daemon::{Daemon, exchange, get};
-use crate::support::generate::{content, generate};
+use crate::support::generate::{alike, content, generate};
 use crate::support::output::DataDir;
 use crate::support::samples::Samples;
 
@@ -58,7 +58,7 @@ fn run(cli: &Cli) -> Result<()> {
 
 fn measure(cli: &Cli, dir: &Path) -> Result<()> {
     let begun = Instant::now();
-    generate(dir, cli.files, cli.bytes)?;
+    generate(dir, cli.files, alike(cli.bytes))?;
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "made {} files of {} bytes in {seconds:.1} s, {:.0} a second",

@@ -30,11 +30,19 @@ const UPLOAD_FILES: u64 = 2_000;
 /// Uploads of a core that are under way at once.
 const UPLOADS_AT_ONCE: usize = 2;
 
-/// Stores `files` files of `bytes` in an empty folder, on all cores, and makes a checkpoint as a clean stop does.
+/// Name and bytes of the file of a number.
+pub(crate) type Described = Arc<dyn Fn(u64) -> (String, usize) + Send + Sync>;
+
+/// All of one size, named by their numbers.
+pub(crate) fn alike(bytes: usize) -> Described {
+    Arc::new(move |n| (format!("{n}.txt"), bytes))
+}
+
+/// Stores `files` files in an empty folder, on all cores, and makes a checkpoint as a clean stop does.
 ///
 /// # Errors
 /// If there are no cores to run on.
-pub(crate) fn generate(dir: &Path, files: u64, bytes: usize) -> io::Result<()> {
+pub(crate) fn generate(dir: &Path, files: u64, described: Described) -> io::Result<()> {
     let cpus = topology::cpus(None)?;
     let cores = cpus.len();
     let next = Arc::new(AtomicU64::new(0));
@@ -43,6 +51,7 @@ pub(crate) fn generate(dir: &Path, files: u64, bytes: usize) -> io::Result<()> {
     let dir = dir.to_path_buf();
     let running = launch(&cpus, move |core| {
         let (next, sender, receiver, dir) = (next.clone(), sender.clone(), receiver.clone(), dir.clone());
+        let described = described.clone();
         async move {
             let pool = Pool::new(POOL_BYTES);
             if core == CoreId(0) {
@@ -52,7 +61,7 @@ pub(crate) fn generate(dir: &Path, files: u64, bytes: usize) -> io::Result<()> {
                 (0..cores).for_each(|_| sender.send(store.clone()).expect("every core waits for it"));
             }
             let store = receiver.lock().expect("nobody panics").recv().expect("the first core sends it");
-            store_files(core, &store, &pool, files, bytes, &next).await;
+            store_files(core, &store, &pool, (files, described), &next).await;
             if core == CoreId(0) {
                 while store.open_lanes() > 0 {
                     rhinobox::runtime::clock::sleep(Duration::from_millis(5)).await;
@@ -69,8 +78,7 @@ async fn store_files(
     core: CoreId,
     store: &Arc<Store>,
     pool: &Pool,
-    files: u64,
-    bytes: usize,
+    (files, described): (u64, Described),
     next: &Arc<AtomicU64>,
 ) {
     let start = rhinobox::store::LaneStart {
@@ -82,13 +90,14 @@ async fn store_files(
     let (running, done) = (Rc::new(Cell::new(UPLOADS_AT_ONCE)), Notify::new());
     for _ in 0..UPLOADS_AT_ONCE {
         let (ingest, next, running, done) = (ingest.clone(), next.clone(), running.clone(), done.clone());
+        let described = described.clone();
         spawn(async move {
             loop {
                 let first = next.fetch_add(UPLOAD_FILES, Ordering::Relaxed);
                 if first >= files {
                     break;
                 }
-                upload_directly(&ingest, first..files.min(first + UPLOAD_FILES), bytes).await;
+                upload_directly(&ingest, first..files.min(first + UPLOAD_FILES), &described).await;
             }
             running.set(running.get() - 1);
             done.notify();
@@ -100,10 +109,11 @@ async fn store_files(
     lane.stop().await;
 }
 
-async fn upload_directly(ingest: &Ingest, numbers: std::ops::Range<u64>, bytes: usize) {
+async fn upload_directly(ingest: &Ingest, numbers: std::ops::Range<u64>, described: &Described) {
     let mut upload = Upload::new(ingest, Mode::AtEnd);
     for n in numbers {
-        let declared = Declared { name: format!("{n}.txt").into(), ..Declared::default() };
+        let (name, bytes) = described(n);
+        let declared = Declared { name: name.into(), ..Declared::default() };
         upload.begin(declared, Some(bytes as u64)).await.expect("there is room");
         upload.data(Bytes::from(content(n, bytes))).await.expect("there is room");
         upload.end(None).await.expect("there is room");

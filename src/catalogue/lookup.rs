@@ -1,276 +1,222 @@
-//! Looking a list up: from where a page is read soonest, and the statement for it.
+//! Looking a list up: from where a page is read soonest.
 //!
 //! Always: a page goes on behind a file's place in the list's order (keyset), so that files which arrive or vanish between
-//! two pages move no other; what a client sends is a bound value or a quoted word, never a part of a statement.
+//! two pages move no other; from wherever it is read, a page holds the same files: each page of a list is looked up anew.
 
-use rusqlite::types::Value as Bound;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::cursor::{Cursor, Value};
-use super::query::{Category, File, Order, Page, Query, Totals};
-use super::schema::ZONE_SHIFT;
+use super::query::{File, Order, Page, Query, Totals};
+use super::statement::{COLUMNS, Source, Span, are_few_sizes, are_few_times, places, statement};
 use super::words::Expression;
 use super::write::{CONTENTS, media_number};
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
-use crate::limits::{CATALOGUE_FEW, CATALOGUE_QUERY_MS, LIST_BYTES_MAX};
+use crate::limits::{
+    CATALOGUE_DESERT_TIMES, CATALOGUE_FOUND_MAX, CATALOGUE_ROW_PLACES, CATALOGUE_WALK_ROWS,
+    CATALOGUE_WALK_SHARE, LIST_BYTES_MAX,
+};
 use crate::media::table::MediaType;
 use crate::runtime::clock;
 use crate::store::format::Attributes;
 
-/// Lets what is asked from now on end with an error when it takes too long.
-pub(super) fn give_up_after(connection: &mut Connection) -> rusqlite::Result<()> {
-    let until_ns = clock::now_ns() + CATALOGUE_QUERY_MS * 1_000_000;
+/// Lets what is asked of this connection next end with an error at this time.
+pub(super) fn give_up_at(connection: &mut Connection, until_ns: u64) -> rusqlite::Result<()> {
     connection.progress_handler(STEPS_AT_ONCE, Some(move || clock::now_ns() > until_ns))
 }
 
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS_AT_ONCE: i32 = 2_000;
 
-/// What a list is read from, front to back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Source {
-    /// All files, in the list's own order.
-    Ordered,
-    /// Those with the words; in the order of arrival they come in the list's order.
-    Words,
-    /// Those of the span of time; few.
-    Time,
-    /// Those of the sizes; few.
-    Sizes,
-}
-
-/// The text of a statement in the making, with what is bound to it.
-#[derive(Default)]
-struct Conditions {
-    sql: String,
-    bound: Vec<Bound>,
-}
-
-impl Conditions {
-    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Bound>) {
-        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
-        self.sql.push_str(condition);
-        self.bound.extend(values);
-    }
-}
-
-/// One page.
+/// One page, read from where it is had soonest. What few files match is looked up. What many match fills a page soon on the
+/// way through the list, and is not gathered whole first, as FTS5 does with all words of one beginning, and SQLite to sort;
+/// but a walk may come through a desert, so it is given up where it takes longer than gathering.
 pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Page> {
     let Some(span) = Span::of(connection, query)? else { return Ok(Page::default()) };
     let expression = query.expression();
-    let source = choose(connection, query, &expression, span)?;
-    let (sql, bound) = statement(query, &expression, span, source);
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(bound))?;
-    let mut page = Page::default();
-    let (mut last, mut bytes) = (None, 0);
-    while let Some(row) = rows.next()? {
-        if page.files.len() == query.limit || bytes > LIST_BYTES_MAX {
-            page.next = last;
+    let from = |source, rows_max| read(connection, query, &expression, (span, source), rows_max);
+    let whole = |source| Ok(from(source, usize::MAX)?.unwrap_or_default());
+    let by_arrival = query.order.is_by_arrival();
+    if query.has_sizes() && !query.order.is_by_size() && are_few_sizes(connection, query)? {
+        return whole(Source::Sizes);
+    }
+    if query.has_times() && !by_arrival && are_few_times(connection, span)? {
+        return whole(Source::Time);
+    }
+    if expression.is_empty() {
+        return whole(Source::Ordered);
+    }
+    if by_arrival && !expression.has_beginning() {
+        return whole(Source::Words);
+    }
+    let first = CATALOGUE_WALK_ROWS.max(CATALOGUE_WALK_SHARE * query.limit);
+    let way =
+        if by_arrival && expression.whole_words().is_some() { Source::WholeWords } else { Source::Ordered };
+    if let Some(page) = from(way, first)? {
+        return Ok(page);
+    }
+    if !by_arrival && let Some(page) = walk_among(connection, query, &expression)? {
+        return Ok(page);
+    }
+    whole(Source::Words)
+}
+
+/// The page, read along the index of its order, past what FTS5 has not found: no row is looked at that is not in the page.
+/// `None` where that takes longer than to look all of them up: where they are few, or not spread evenly.
+fn walk_among(
+    connection: &Connection,
+    query: &Query,
+    expression: &Expression,
+) -> rusqlite::Result<Option<Page>> {
+    let found = found(connection, expression)?;
+    let all: i64 =
+        connection
+            .query_row("SELECT coalesce(sum(files), 0) FROM totals WHERE media >= 0", [], |row| row.get(0))?;
+    let even = usize::try_from(all).unwrap_or_default().saturating_mul(query.limit) / found.len().max(1);
+    let rows_max =
+        found.len().saturating_mul(CATALOGUE_ROW_PLACES).min(even.saturating_mul(CATALOGUE_DESERT_TIMES));
+    if found.len() > CATALOGUE_FOUND_MAX {
+        return read(connection, query, expression, (Span::ALL, Source::Ordered), rows_max);
+    }
+    if even > rows_max {
+        return Ok(None);
+    }
+    let (sql, bound) = places(query);
+    let mut along = connection.prepare(&sql)?;
+    let mut along = along.query(params_from_iter(bound))?;
+    let mut one = connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))?;
+    let mut filling = Filling::of(query);
+    let mut passed = 0;
+    while let Some(place) = along.next()? {
+        passed += 1;
+        if passed > rows_max {
+            return Ok(None);
+        }
+        let added: i64 = place.get(0)?;
+        if found.binary_search(&added).is_err() {
+            continue;
+        }
+        let is_full = one.query_row([added], |row| {
+            Ok(is_of_times_and_sizes(query, row)? && filling.add(row, path(row)?, attributes(row)?)?)
+        })?;
+        if is_full {
             break;
         }
-        let attributes: Vec<u8> = row.get(5)?;
-        let hash: Vec<u8> = row.get(2)?;
-        let name = row.get_ref(6)?.as_str().unwrap_or_default();
-        let size: i64 = row.get(3)?;
-        bytes += attributes.len();
-        last = Some(Cursor {
-            added: row.get(0)?,
-            value: match query.order {
-                Order::Newest | Order::Oldest => Value::None,
-                Order::Largest | Order::Smallest => Value::Size(size),
-                Order::Name | Order::NameDescending => Value::Name(name.to_owned()),
-            },
-        });
-        page.files.push(File {
-            path: row.get(1)?,
-            digest: Digest(hash.try_into().map_err(|_| malformed(2))?),
-            size: u64::try_from(size).unwrap_or_default(),
-            time: Wall(row.get(4)?),
-            attributes: Attributes::from_bytes(&attributes).map_err(|_| malformed(5))?,
-        });
     }
-    Ok(page)
+    Ok(Some(filling.page))
+}
+
+/// Numbers of the files that have the words, upwards; one more than [`CATALOGUE_FOUND_MAX`] of more.
+fn found(connection: &Connection, expression: &Expression) -> rusqlite::Result<Vec<i64>> {
+    let mut statement =
+        connection.prepare("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid LIMIT ?2")?;
+    let limit = i64::try_from(CATALOGUE_FOUND_MAX).unwrap_or(i64::MAX).saturating_add(1);
+    statement.query_map(params![expression.to_match(), limit], |row| row.get(0))?.collect()
+}
+
+/// The page from this source; `None` if it takes more than so many rows.
+fn read(
+    connection: &Connection,
+    query: &Query,
+    expression: &Expression,
+    (span, source): (Span, Source),
+    rows_max: usize,
+) -> rusqlite::Result<Option<Page>> {
+    let (sql, bound) = statement(query, expression, span, source);
+    // What FTS5 was asked for it has found.
+    let unchecked = Expression::default();
+    let mut finder = if source == Source::Words { unchecked.finder() } else { expression.finder() };
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(bound))?;
+    let mut filling = Filling::of(query);
+    let mut passed = 0;
+    while let Some(row) = rows.next()? {
+        passed += 1;
+        if passed > rows_max {
+            return Ok(None);
+        }
+        let path = path(row)?;
+        let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
+        if !is_of_times_and_sizes(query, row)? || !finder.might_find(path, raw) {
+            continue;
+        }
+        let attributes = attributes(row)?;
+        if finder.finds(path, &attributes) && filling.add(row, path, attributes)? {
+            break;
+        }
+    }
+    Ok(Some(filling.page))
+}
+
+/// A page in the making.
+struct Filling<'a> {
+    query: &'a Query,
+    page: Page,
+    last: Option<Cursor>,
+    bytes: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn of(query: &'a Query) -> Filling<'a> {
+        Filling { query, page: Page::default(), last: None, bytes: 0 }
+    }
+
+    /// One file more, of [`COLUMNS`]; `true` if there is no room for it, and the page ends before it.
+    fn add(&mut self, row: &Row<'_>, path: &str, attributes: Attributes) -> rusqlite::Result<bool> {
+        if self.page.files.len() == self.query.limit || self.bytes > LIST_BYTES_MAX {
+            self.page.next = self.last.take();
+            return Ok(true);
+        }
+        self.bytes += attributes.as_bytes().len();
+        self.last = Some(place(row, self.query.order)?);
+        self.page.files.push(file(row, path, attributes)?);
+        Ok(false)
+    }
+}
+
+fn path<'a>(row: &'a Row<'_>) -> rusqlite::Result<&'a str> {
+    row.get_ref(1)?.as_str().map_err(|_| malformed(1))
+}
+
+fn attributes(row: &Row<'_>) -> rusqlite::Result<Attributes> {
+    let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
+    Attributes::from_bytes(raw).map_err(|_| malformed(5))
+}
+
+fn is_of_times_and_sizes(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
+    let time: i64 = row.get(4)?;
+    let size = u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+    Ok(query.since.is_none_or(|since| time >= since.0)
+        && query.until.is_none_or(|until| time < until.0)
+        && query.size_min.is_none_or(|least| size >= least)
+        && query.size_max.is_none_or(|most| size <= most))
+}
+
+fn file(row: &Row<'_>, path: &str, attributes: Attributes) -> rusqlite::Result<File> {
+    let hash: Vec<u8> = row.get(2)?;
+    Ok(File {
+        path: path.to_owned(),
+        digest: Digest(hash.try_into().map_err(|_| malformed(2))?),
+        size: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+        time: Wall(row.get(4)?),
+        attributes,
+    })
+}
+
+/// Where the list goes on behind this row.
+fn place(row: &Row<'_>, order: Order) -> rusqlite::Result<Cursor> {
+    let value = match order {
+        Order::Newest | Order::Oldest => Value::None,
+        Order::Largest | Order::Smallest => Value::Size(row.get(3)?),
+        Order::Name | Order::NameDescending => {
+            Value::Name(row.get_ref(6)?.as_str().unwrap_or_default().to_owned())
+        }
+    };
+    Ok(Cursor { added: row.get(0)?, value })
 }
 
 fn malformed(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "files".to_owned(), rusqlite::types::Type::Blob)
-}
-
-/// Numbers in the order of arrival within which all files of the asked time are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Span {
-    first: i64,
-    last: i64,
-}
-
-impl Span {
-    /// `None` if there can be none.
-    fn of(connection: &Connection, query: &Query) -> rusqlite::Result<Option<Span>> {
-        if query.since.is_none() && query.until.is_none() {
-            return Ok(Some(Span { first: 0, last: i64::MAX }));
-        }
-        let zones: (Option<i64>, Option<i64>) = connection.query_row(
-            "SELECT min(zone), max(zone) FROM zones WHERE latest >= ?1 AND earliest < ?2",
-            [query.since.map_or(i64::MIN, |time| time.0), query.until.map_or(i64::MAX, |time| time.0)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let (Some(first), Some(last)) = zones else { return Ok(None) };
-        Ok(Some(Span { first: first << ZONE_SHIFT, last: ((last + 1) << ZONE_SHIFT) - 1 }))
-    }
-}
-
-/// From where a page is read soonest. A condition that few files meet is looked up; one that many meet is soon met on the
-/// way through the list.
-fn choose(
-    connection: &Connection,
-    query: &Query,
-    expression: &Expression,
-    span: Span,
-) -> rusqlite::Result<Source> {
-    let by_arrival = matches!(query.order, Order::Newest | Order::Oldest);
-    if query.has_words() && !by_arrival {
-        return Ok(Source::Words);
-    }
-    if query.has_sizes() && !query.has_words() && (by_arrival || is_by_name(query.order)) {
-        let mut conditions = Conditions::default();
-        sizes(query, &mut conditions);
-        if are_few(connection, "files INDEXED BY by_size", &conditions)? {
-            return Ok(Source::Sizes);
-        }
-    }
-    if by_arrival {
-        return Ok(if expression.is_empty() { Source::Ordered } else { Source::Words });
-    }
-    if !expression.is_empty() {
-        let mut conditions = Conditions::default();
-        conditions.and("words MATCH ?", [Bound::Text(expression.as_str().to_owned())]);
-        if are_few(connection, "words", &conditions)? {
-            return Ok(Source::Words);
-        }
-    }
-    if query.since.is_some() || query.until.is_some() {
-        let mut conditions = Conditions::default();
-        within(span, "added", &mut conditions);
-        if are_few(connection, "files NOT INDEXED", &conditions)? {
-            return Ok(Source::Time);
-        }
-    }
-    Ok(Source::Ordered)
-}
-
-fn is_by_name(order: Order) -> bool {
-    matches!(order, Order::Name | Order::NameDescending)
-}
-
-/// Whether no more than [`CATALOGUE_FEW`] rows meet the conditions. Counts no further.
-fn are_few(connection: &Connection, table: &str, conditions: &Conditions) -> rusqlite::Result<bool> {
-    let sql = format!("SELECT 1 FROM {table}{} LIMIT 1 OFFSET {CATALOGUE_FEW}", conditions.sql);
-    let mut statement = connection.prepare(&sql)?;
-    Ok(statement.query_row(params_from_iter(&conditions.bound), |_| Ok(())).optional()?.is_none())
-}
-
-/// The statement of a page.
-fn statement(query: &Query, expression: &Expression, span: Span, source: Source) -> (String, Vec<Bound>) {
-    let mut conditions = Conditions::default();
-    let (table, number) = match source {
-        Source::Words => {
-            conditions.and("words MATCH ?", [Bound::Text(expression.as_str().to_owned())]);
-            // In this order.
-            ("words CROSS JOIN files ON files.added = words.rowid", "words.rowid")
-        }
-        Source::Time => ("files NOT INDEXED", "files.added"),
-        Source::Sizes => ("files INDEXED BY by_size", "files.added"),
-        Source::Ordered => match query.order {
-            Order::Newest | Order::Oldest => ("files NOT INDEXED", "files.added"),
-            Order::Largest | Order::Smallest => ("files INDEXED BY by_size", "files.added"),
-            Order::Name | Order::NameDescending => ("files INDEXED BY by_name", "files.added"),
-        },
-    };
-    if source != Source::Words {
-        folders(query, &mut conditions);
-    }
-    if query.since.is_some() || query.until.is_some() {
-        within(span, number, &mut conditions);
-        if let Some(since) = query.since {
-            conditions.and("files.time >= ?", [Bound::Integer(since.0)]);
-        }
-        if let Some(until) = query.until {
-            conditions.and("files.time < ?", [Bound::Integer(until.0)]);
-        }
-    }
-    sizes(query, &mut conditions);
-    behind(query, number, &mut conditions);
-    let order = match query.order {
-        Order::Newest => format!("{number} DESC"),
-        Order::Oldest => format!("{number} ASC"),
-        Order::Largest => "files.size DESC, files.added DESC".to_owned(),
-        Order::Smallest => "files.size ASC, files.added ASC".to_owned(),
-        Order::Name => "files.name ASC, files.added ASC".to_owned(),
-        Order::NameDescending => "files.name DESC, files.added DESC".to_owned(),
-    };
-    let sql = format!(
-        "SELECT files.added, files.path, files.hash, files.size, files.time, files.attributes, files.name
-         FROM {table}{} ORDER BY {order} LIMIT {}",
-        conditions.sql,
-        query.limit + 1
-    );
-    (sql, conditions.bound)
-}
-
-fn within(span: Span, number: &str, conditions: &mut Conditions) {
-    let bounds = [Bound::Integer(span.first), Bound::Integer(span.last)];
-    conditions.and(&format!("{number} >= ? AND {number} <= ?"), bounds);
-}
-
-fn sizes(query: &Query, conditions: &mut Conditions) {
-    let number = |size: u64| Bound::Integer(i64::try_from(size).unwrap_or(i64::MAX));
-    if let Some(least) = query.size_min {
-        conditions.and("files.size >= ?", [number(least)]);
-    }
-    if let Some(most) = query.size_max {
-        conditions.and("files.size <= ?", [number(most)]);
-    }
-}
-
-/// Type and category, where files are not found by them.
-fn folders(query: &Query, conditions: &mut Conditions) {
-    if let Some(media) = query.media {
-        conditions.and("files.media = ?", [Bound::Integer(media_number(media))]);
-    }
-    match &query.category {
-        // What begins with the folder and a slash: the character behind the slash is the zero.
-        Some(Category::Folder(folder)) => conditions.and(
-            "files.path >= ? AND files.path < ?",
-            [Bound::Text(format!("storage/{folder}/")), Bound::Text(format!("storage/{folder}0"))],
-        ),
-        // A category has no character that is of meaning here.
-        Some(Category::Label(label)) => {
-            conditions.and("files.path GLOB ?", [Bound::Text(format!("storage/*/*/{label}/*"))]);
-        }
-        None => {}
-    }
-}
-
-fn behind(query: &Query, number: &str, conditions: &mut Conditions) {
-    let Some(cursor) = &query.behind else { return };
-    let sign = match query.order {
-        Order::Newest | Order::Largest | Order::NameDescending => "<",
-        Order::Oldest | Order::Smallest | Order::Name => ">",
-    };
-    let added = Bound::Integer(cursor.added);
-    match &cursor.value {
-        Value::None => conditions.and(&format!("{number} {sign} ?"), [added]),
-        Value::Size(size) => {
-            conditions
-                .and(&format!("(files.size, files.added) {sign} (?, ?)"), [Bound::Integer(*size), added]);
-        }
-        Value::Name(name) => {
-            conditions
-                .and(&format!("(files.name, files.added) {sign} (?, ?)"), [Bound::Text(name.clone()), added]);
-        }
-    }
 }
 
 /// Sums over all files, which are kept.
@@ -289,3 +235,7 @@ pub(super) fn totals(connection: &Connection) -> rusqlite::Result<Totals> {
     }
     Ok(totals)
 }
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

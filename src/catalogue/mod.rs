@@ -12,6 +12,7 @@ pub mod follow;
 mod lookup;
 mod query;
 mod schema;
+mod statement;
 mod words;
 mod write;
 
@@ -74,7 +75,7 @@ pub struct Lag {
 /// Why there is no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoAnswer {
-    /// Too many ask.
+    /// Too many ask: it found no place in the queue, or its time was over there.
     Busy,
     /// It is being made, and would leave out what is old.
     Incomplete,
@@ -145,15 +146,16 @@ impl Catalogue {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        // At a start that is soon.
+        // From when it was asked, whatever it waits for.
         let until_ns = clock::now_ns() + CATALOGUE_QUERY_MS * 1_000_000;
+        // At a start that is soon.
         while !self.shared.is_complete.load(Ordering::Acquire) {
             if clock::now_ns() > until_ns {
                 return Err(NoAnswer::Incomplete);
             }
             clock::sleep(Duration::from_millis(CATALOGUE_TICK_MS / 4)).await;
         }
-        match self.readers.run(move |reader| reader.ask(ask)).await {
+        match self.readers.run(move |reader| reader.ask(until_ns, ask)).await {
             Ok(answer) => answer,
             Err(Full) => Err(NoAnswer::Busy),
         }
@@ -183,8 +185,16 @@ impl Catalogue {
 }
 
 impl Reader {
-    fn ask<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, NoAnswer> {
-        let answer = self.connection().and_then(|connection| ask(connection).map_err(Trouble::of_reading));
+    fn ask<T>(
+        &mut self,
+        until_ns: u64,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, NoAnswer> {
+        if clock::now_ns() > until_ns {
+            return Err(NoAnswer::Busy);
+        }
+        let answer =
+            self.connection(until_ns).and_then(|connection| ask(connection).map_err(Trouble::of_reading));
         match answer {
             Ok(answer) => Ok(answer),
             Err(Trouble::Damaged(why)) => {
@@ -203,8 +213,8 @@ impl Reader {
         }
     }
 
-    /// On the newest file, with the time of one question before it.
-    fn connection(&mut self) -> Result<&Connection, Trouble> {
+    /// On the newest file; what is asked of it ends in time.
+    fn connection(&mut self, until_ns: u64) -> Result<&Connection, Trouble> {
         let generation = self.shared.generation.load(Ordering::Acquire);
         if self.connection.as_ref().is_none_or(|(of, _)| *of != generation) {
             self.connection = None;
@@ -214,10 +224,59 @@ impl Reader {
         let Some((_, connection)) = &mut self.connection else {
             return Err(Trouble::Refused("it is not open".to_owned()));
         };
-        lookup::give_up_after(connection)?;
+        lookup::give_up_at(connection, until_ns)?;
         Ok(connection)
     }
 }
 
 /// What SQLite says of a question that was given up.
 const INTERRUPTED: &str = "interrupted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::core::spawn;
+    use crate::runtime::core::tests::on_one_core;
+    use crate::runtime::sync::Notify;
+
+    #[test]
+    fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
+        let folder = std::env::temp_dir().join(format!("rhinobox-lists-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.clone();
+        on_one_core(move || {
+            let path = path.clone();
+            async move {
+                let catalogue = Catalogue::start(&path, StoreId([7; 16]), 1 << 24).unwrap();
+                catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
+                catalogue.shared.is_complete.store(true, Ordering::Release);
+                let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
+                let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+                for _ in 0..asked {
+                    let (catalogue, results, rung) = (catalogue.clone(), results.clone(), done.clone());
+                    spawn(async move {
+                        // Most of a list's time, and nothing of SQLite's that could be interrupted.
+                        let slow = |_: &Connection| {
+                            std::thread::sleep(Duration::from_millis(CATALOGUE_QUERY_MS * 6 / 10));
+                            Ok(())
+                        };
+                        let result = catalogue.read(slow).await;
+                        results.borrow_mut().push((result, clock::now_ns() - begun_ns));
+                        rung.notify();
+                    });
+                }
+                while results.borrow().len() < asked {
+                    done.wait().await;
+                }
+                let results = results.borrow();
+                let answered = results.iter().filter(|(result, _)| result.is_ok()).count();
+                assert_eq!(answered, 2 * CATALOGUE_READERS, "two on each thread begin in time: {results:?}");
+                for (result, after_ns) in results.iter().filter(|(result, _)| result.is_err()) {
+                    assert_eq!(*result, Err(NoAnswer::Busy));
+                    assert!(*after_ns < 2 * CATALOGUE_QUERY_MS * 1_000_000, "{results:?}");
+                }
+            }
+        });
+        let _best_effort = std::fs::remove_dir_all(&folder);
+    }
+}

@@ -1,7 +1,7 @@
 //! Lists: what may be asked, and what a page holds.
 
 use super::cursor::Cursor;
-use super::words::{self, Expression};
+use super::words::Expression;
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
 use crate::media::table::MediaType;
@@ -25,6 +25,16 @@ pub enum Order {
     NameDescending,
 }
 
+impl Order {
+    pub(super) fn is_by_arrival(self) -> bool {
+        matches!(self, Order::Newest | Order::Oldest)
+    }
+
+    pub(super) fn is_by_size(self) -> bool {
+        matches!(self, Order::Largest | Order::Smallest)
+    }
+}
+
 /// Which category.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Category {
@@ -41,7 +51,7 @@ pub struct Query {
     pub media: Option<MediaType>,
     /// Of this category.
     pub category: Option<Category>,
-    /// With all these words, as they were typed.
+    /// With all these words, as they were typed; the last may go on.
     pub search: String,
     /// Uploaded then or later.
     pub since: Option<Wall>,
@@ -101,8 +111,7 @@ impl Query {
 
     /// The words and folders it asks for.
     pub(super) fn expression(&self) -> Expression {
-        let mut expression = Expression::default();
-        words::words_of(&self.search).for_each(|word| expression.word(word));
+        let mut expression = Expression::of_typed(&self.search);
         if let Some(media) = self.media {
             expression.media(media);
         }
@@ -114,11 +123,11 @@ impl Query {
         expression
     }
 
-    pub(super) fn has_words(&self) -> bool {
-        words::words_of(&self.search).next().is_some()
-    }
-
     pub(super) fn has_sizes(&self) -> bool {
         self.size_min.is_some() || self.size_max.is_some()
+    }
+
+    pub(super) fn has_times(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
     }
 }

@@ -21,7 +21,7 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// "RHNO": whose file it is, for file(1) and for us.
 const APPLICATION: i32 = 0x5248_4e4f;
 /// Of the tables below and of what their columns mean. Another one is not migrated but made anew.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 const PAGE_BYTES: i64 = 4_096;
 
 /// A zone is so many numbers (a power of two, as a shift), with the earliest and latest time of its files: a block range
@@ -51,10 +51,9 @@ const TABLES: &str = "
     CREATE INDEX by_hash ON files (hash);
     CREATE INDEX by_size ON files (size, added);
     CREATE INDEX by_name ON files (name, added);
-    -- Their words and folders.
-    CREATE VIRTUAL TABLE words USING fts5 (
-        text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-    );
+    -- Their words and folders, cut and folded before they come here: to this tokenizer all but ASCII's signs is a part of
+    -- words.
+    CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'ascii');
     -- See ZONE_SHIFT.
     CREATE TABLE zones (zone INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
     -- Sums over files by media type; -1 is distinct contents.

@@ -1,7 +1,12 @@
 //! From a name's texts to the words it is found by, and from what a person types to a search for them.
 //!
-//! Always: no text is query syntax. Every word is quoted, and folders are words that no text can contain: they begin with
-//! a character of Unicode's private use, which is taken out of everything else.
+//! Always: no text is query syntax. FTS5 is given words that were cut and folded here, and no other character; folders are
+//! words that no text can contain, for they begin with a character of Unicode's private use. So whether a name is found
+//! can be told from its text as well as asked of FTS5, and both say the same.
+
+use memchr::memmem;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::media::name::directory;
 use crate::media::table::MediaType;
@@ -12,20 +17,22 @@ use crate::store::format::attributes::Kind;
 const FOLDER: char = '\u{e000}';
 /// Stands before a category alone.
 const LABEL: char = '\u{e001}';
-/// What `/`, `-` and `_` are in a folder: the tokenizer would end words at them.
-const JOINTS: [(char, char); 3] = [('/', '\u{e002}'), ('-', '\u{e003}'), ('_', '\u{e004}')];
+/// What else than letters and digits a folder has: the tokenizer would end words at them.
+const JOINTS: [(char, char); 4] =
+    [('/', '\u{e002}'), ('-', '\u{e003}'), ('_', '\u{e004}'), ('.', '\u{e005}')];
 
-/// What a name is found by: its words, and its folder at each depth.
+/// What a name is found by: its words, and its folder at each depth. A space stands before each and behind the last.
 pub(super) fn text_of(path: &str, attributes: &Attributes) -> String {
-    let mut text = String::with_capacity(256);
+    let mut text = String::with_capacity(384);
+    text.push(' ');
     for (kind, value) in attributes.iter() {
         let searched = [Kind::OriginalName, Kind::Folder, Kind::Category, Kind::Comment, Kind::Tag];
         if searched.iter().any(|searched| *searched as u16 == kind) {
-            push_plain(&mut text, &String::from_utf8_lossy(value));
+            push_words(&mut text, &String::from_utf8_lossy(value));
         }
     }
     let folder = directory(path);
-    push_plain(&mut text, folder);
+    push_words(&mut text, folder);
     let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
     for end in ends {
         push_token(&mut text, FOLDER, &folder[..end]);
@@ -36,17 +43,40 @@ pub(super) fn text_of(path: &str, attributes: &Attributes) -> String {
     text
 }
 
-/// What is searched for, as FTS5 takes it.
+/// What is searched for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Expression(String);
+pub(super) struct Expression {
+    /// Words that stand side by side, as in a text: with a space before each and behind the last.
+    phrases: Vec<String>,
+    /// The last of these words may go on.
+    beginning: Option<String>,
+}
 
 impl Expression {
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// All the words that were typed, wherever each stands; those that something other than a blank divides must stand side
+    /// by side. The last may be the beginning of a word, unless something stands behind it.
+    pub(super) fn of_typed(typed: &str) -> Expression {
+        let mut expression = Expression::default();
+        for word in typed.split_whitespace() {
+            let mut phrase = " ".to_owned();
+            push_words(&mut phrase, word);
+            if phrase.len() > 1 {
+                expression.phrases.push(phrase);
+            }
+        }
+        if typed.chars().next_back().is_some_and(|last| last.is_alphanumeric() || is_combining_mark(last)) {
+            expression.beginning = expression.phrases.pop().map(|phrase| phrase.trim_end().to_owned());
+        }
+        expression
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.phrases.is_empty() && self.beginning.is_none()
+    }
+
+    /// Whether one of its words is only the beginning of those that are found.
+    pub(super) fn has_beginning(&self) -> bool {
+        self.beginning.is_some()
     }
 
     /// Also of this media type.
@@ -64,37 +94,121 @@ impl Expression {
         self.token(LABEL, label);
     }
 
-    /// Also with this word; several that something other than a space divides must stand side by side.
-    pub(super) fn word(&mut self, word: &str) {
-        let mut plain = String::with_capacity(word.len());
-        push_plain(&mut plain, word);
-        self.quoted(plain.trim());
-    }
-
     fn token(&mut self, before: char, text: &str) {
-        let mut token = String::with_capacity(text.len() + 8);
-        push_token(&mut token, before, text);
-        self.quoted(token.trim());
+        let mut phrase = " ".to_owned();
+        push_token(&mut phrase, before, text);
+        self.phrases.push(phrase);
     }
 
-    fn quoted(&mut self, text: &str) {
-        if !self.0.is_empty() {
-            self.0.push(' ');
+    /// Without the word that may go on, if there are others: what FTS5 gives file by file, and need not gather first.
+    pub(super) fn whole_words(&self) -> Option<Expression> {
+        let whole = Expression { phrases: self.phrases.clone(), beginning: None };
+        (!whole.is_empty()).then_some(whole)
+    }
+
+    /// As FTS5 takes it.
+    pub(super) fn to_match(&self) -> String {
+        let mut text = String::new();
+        for phrase in self.phrases.iter().chain(&self.beginning) {
+            text.push('"');
+            text.push_str(phrase.trim());
+            text.push_str("\" ");
         }
-        self.0.push('"');
-        self.0.push_str(&text.replace(['"', '\0'], " "));
-        self.0.push('"');
+        if self.has_beginning() {
+            text.push('*');
+        }
+        text
+    }
+
+    /// Looks for it in texts.
+    pub(super) fn finder(&self) -> Finder<'_> {
+        let phrases = || self.phrases.iter().chain(&self.beginning);
+        let words = phrases().flat_map(|phrase| phrase.split(' ')).filter(|word| word.is_ascii());
+        let longest = words.max_by_key(|word| word.len()).filter(|word| !word.is_empty());
+        Finder {
+            phrases: phrases().map(|phrase| memmem::Finder::new(phrase.as_bytes())).collect(),
+            longest: longest.map(|word| memmem::Finder::new(word.as_bytes())),
+            raw: Vec::new(),
+        }
     }
 }
 
-/// The words of what a person typed: what has no letter and no digit is none.
-pub(super) fn words_of(typed: &str) -> impl Iterator<Item = &str> {
-    typed.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric))
+/// See [`Expression::finder`].
+pub(super) struct Finder<'a> {
+    phrases: Vec<memmem::Finder<'a>>,
+    /// The longest of the words that are ASCII.
+    longest: Option<memmem::Finder<'a>>,
+    raw: Vec<u8>,
 }
 
-fn push_plain(out: &mut String, text: &str) {
-    out.extend(text.chars().map(|char| if ('\u{e000}'..='\u{e0ff}').contains(&char) { ' ' } else { char }));
-    out.push('\n');
+impl Finder<'_> {
+    /// Whether FTS5 might find the name that has this path and these attributes, as they are stored. Most that it would not
+    /// are told soon: a word stands in a text of ASCII as it is, but for capitals.
+    pub(super) fn might_find(&mut self, path: &str, attributes: &[u8]) -> bool {
+        let Some(longest) = &self.longest else { return true };
+        if !path.is_ascii() || !attributes.is_ascii() {
+            return true;
+        }
+        let raw = &mut self.raw;
+        raw.clear();
+        raw.extend_from_slice(path.as_bytes());
+        raw.push(b' ');
+        raw.extend_from_slice(attributes);
+        raw.make_ascii_lowercase();
+        longest.find(raw).is_some()
+    }
+
+    /// Whether it would.
+    pub(super) fn finds(&self, path: &str, attributes: &Attributes) -> bool {
+        if self.phrases.is_empty() {
+            return true;
+        }
+        let text = text_of(path, attributes);
+        self.phrases.iter().all(|phrase| phrase.find(text.as_bytes()).is_some())
+    }
+}
+
+/// Appends the words of a text, a space behind each: runs of letters, digits and the marks on them, without capitals, without
+/// accents, and in the plain form of what has several (NFKD).
+fn push_words(out: &mut String, text: &str) {
+    debug_assert!(out.ends_with(' '), "a space stands before each word");
+    let mut word = Word { out, is_open: false };
+    if text.is_ascii() {
+        text.bytes().for_each(|byte| match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => word.push(char::from(byte.to_ascii_lowercase())),
+            _ => word.end(),
+        });
+    } else {
+        for char in text.nfkd().flat_map(char::to_lowercase) {
+            match char {
+                // The accents of Latin, Greek and Cyrillic.
+                '\u{300}'..='\u{36f}' => {}
+                'ς' => word.push('σ'),
+                _ if char.is_alphanumeric() || word.is_open && is_combining_mark(char) => word.push(char),
+                _ => word.end(),
+            }
+        }
+    }
+    word.end();
+}
+
+/// A word on its way into a text.
+struct Word<'a> {
+    out: &'a mut String,
+    is_open: bool,
+}
+
+impl Word<'_> {
+    fn push(&mut self, char: char) {
+        self.out.push(char);
+        self.is_open = true;
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.out.push(' ');
+        }
+    }
 }
 
 fn push_token(out: &mut String, before: char, text: &str) {
@@ -102,5 +216,50 @@ fn push_token(out: &mut String, before: char, text: &str) {
     out.extend(
         text.chars().map(|char| JOINTS.iter().find(|(joint, _)| *joint == char).map_or(char, |j| j.1)),
     );
-    out.push('\n');
+    out.push(' ');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let mut out = " ".to_owned();
+        push_words(&mut out, text);
+        out
+    }
+
+    #[test]
+    fn words_are_cut_and_folded_alike_however_they_are_written() {
+        for (text, folded) in [
+            ("Beach-Photo_01.JPG", " beach photo 01 jpg "),
+            ("", " "),
+            ("-- * --", " "),
+            ("Cafe\u{301} CAFÉ café", " cafe cafe cafe "),
+            ("İstanbul Ünder ΛΌΓΟΣ λόγος", " istanbul under λογοσ λογοσ "),
+            ("\u{fb01}le ２０２５ ①", " file 2025 1 "),
+            ("日本語 ファイル", " 日本語 ファイル "),
+            ("क्षत्रिय", " क्षत्रिय "),
+            ("a\u{e000}b\u{0}c\"d'e\u{301}", " a b c d e "),
+            ("\u{301} \u{94d}", " "),
+        ] {
+            assert_eq!(words(text), folded.nfkd().collect::<String>(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_is_a_beginning_unless_something_stands_behind_it() {
+        for (typed, expected) in [
+            ("holi", r#""holi" *"#),
+            ("Beach-pho", r#""beach pho" *"#),
+            ("beach pho", r#""beach" "pho" *"#),
+            ("beach pho ", r#""beach" "pho" "#),
+            ("\"beach pho\"", r#""beach" "pho" "#),
+            ("cafe\u{301}", r#""cafe" *"#),
+            ("a * NEAR( \"", r#""a" "near" "#),
+            (" -- ", ""),
+        ] {
+            assert_eq!(Expression::of_typed(typed).to_match(), expected, "{typed:?}");
+        }
+    }
 }

@@ -64,6 +64,14 @@ const CONDITIONS: &[Condition] = &[
         text(file, "comment").contains("rare") && text(file, "category").ends_with("holiday-2025")
     }),
     ("q=nowhere", |_| false),
+    ("q=al", |file| text(file, "original_name").starts_with("Alpha")),
+    ("q=al+", |_| false),
+    ("q=holiday+al", |file| {
+        text(file, "category").ends_with("holiday-2025") && text(file, "original_name").starts_with("Alpha")
+    }),
+    ("q=epsi&type=videos", |file| {
+        text(file, "media_type") == "videos" && text(file, "original_name").contains("epsilon")
+    }),
     ("min_size=1000", |file| size(file) >= 1_000),
     ("max_size=500", |file| size(file) <= 500),
     ("min_size=500&max_size=500", |file| size(file) == 500),

@@ -12,4 +12,5 @@ mod deleted_files_leave_lists_and_sums;
 mod every_filter_and_order_agrees_with_a_plain_one;
 mod foreign_cursors_and_values_that_do_not_parse_are_400;
 mod list;
+mod the_last_word_is_found_as_it_is_typed;
 mod whatever_is_searched_for_is_only_words;

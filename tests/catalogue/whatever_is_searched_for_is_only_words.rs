@@ -29,10 +29,13 @@ fn whatever_is_searched_for_is_only_words() {
     assert_eq!(found("PHOTO   beach"), ["Beach Photo.txt"]);
     assert_eq!(found("beach-photo"), ["Beach Photo.txt"]);
     assert_eq!(found("photo-beach"), [""; 0], "what stands together is looked for together");
-    assert_eq!(found("bea"), [""; 0], "words are whole");
+    assert_eq!(found("bea"), ["Beach Photo.txt"], "the last word may go on");
+    assert_eq!(found("bea "), [""; 0], "... but not with something behind it");
+    assert_eq!(found("bea photo"), [""; 0], "words before it are whole");
     assert_eq!(found("cafe"), ["Café.txt", "cafe\u{301} menu.txt"]);
     assert_eq!(found("CAFÉ"), ["Café.txt", "cafe\u{301} menu.txt"]);
     assert_eq!(found("日本語"), ["日本語 ファイル.txt"]);
+    assert_eq!(found("日本"), ["日本語 ファイル.txt"]);
     assert_eq!(found("NEAR"), ["NOT AND NEAR.txt"]);
     assert_eq!(found("sunny OR nothing"), [""; 0], "OR is a word");
     assert_eq!(found("sunny or rainy"), ["Beach Photo.txt"]);

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::plots;
 use crate::report::Report;
 use crate::rows::Row;
-use crate::support::generate::generate;
+use crate::support::generate::{alike, generate};
 use crate::support::plot::{Axis, Line};
 use crate::support::text::grouped;
 
@@ -50,7 +50,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     for files in FILES.into_iter().chain(plan.full.then_some(FILES_FULL)) {
         let dir = plan.dir.join("stores");
         fs::create_dir(&dir)?;
-        generate(&dir, files, BYTES_BEFORE)?;
+        generate(&dir, files, alike(BYTES_BEFORE))?;
         let mut daemon = Daemon::start_on(&plan.program, &dir, &plan.arguments)?;
         if let Err(error) = measure_on_store(&daemon, files, &plan, &mut report.stores) {
             return Err(format!("{files} files: {error}\nthe daemon said:\n{}", daemon.last_lines()).into());

@@ -130,7 +130,7 @@ pub struct List {
 /// `rhinobox search`
 #[derive(Args, Clone, Debug)]
 pub struct Search {
-    /// All of them have to be there
+    /// All of them have to be there; the last may be the beginning of a word
     #[arg(required = true)]
     pub words: Vec<String>,
     /// Filters.

@@ -1,0 +1,208 @@
+//! A page is the same from wherever it is read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::base::ids::{Lsn, StoreId};
+use crate::catalogue::query::Category;
+use crate::catalogue::schema;
+use crate::catalogue::write::{Round, Writer};
+use crate::store::format::attributes::Kind;
+use crate::store::index::PathKey;
+use crate::store::read::StoredName;
+use crate::store::tail::Change;
+
+const WORDS: [&str; 12] = [
+    "holiday",
+    "Holi",
+    "beach-photo",
+    "beach",
+    "Ünder",
+    "cafe\u{301}",
+    "日本語",
+    "日本",
+    "क्षत्रिय",
+    "x1",
+    "NEAR",
+    "img_2025",
+];
+const STORE: StoreId = StoreId([7; 16]);
+
+/// Removed with all that is in it.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The same numbers at every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+}
+
+fn named(number: u64, numbers: &mut Numbers) -> Change {
+    let mut attributes = Attributes::default();
+    let name = format!("{} {} {number}.txt", numbers.of(&WORDS), numbers.of(&WORDS));
+    attributes.push(Kind::OriginalName, name.as_bytes());
+    if numbers.below(3) == 0 {
+        attributes.push(Kind::Comment, numbers.of(&WORDS).as_bytes());
+    }
+    let folder =
+        numbers.of(&["images/jpg", "images/jpg/holiday-2025", "documents/txt", "documents/txt/v1.2"]);
+    let path = format!("storage/{folder}/{number}.txt");
+    let key = PathKey::new(0, path.as_bytes());
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&number.to_le_bytes());
+    let name = StoredName {
+        lsn: Lsn(number),
+        time: Wall(i64::try_from(numbers.below(1_000)).unwrap()),
+        digest: Digest(hash),
+        path,
+        attributes,
+    };
+    Change::Named { key, name: Box::new(name), size: numbers.below(20) }
+}
+
+fn filled(called: &str, files: u64) -> (Scratch, Connection) {
+    let folder = std::env::temp_dir().join(format!("rhinobox-lookup-{called}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let scratch = Scratch(folder);
+    let path = scratch.0.join(schema::FILE);
+    let mut writer = Writer::new(path.clone(), STORE, 1 << 20, Arc::default());
+    writer.open().unwrap();
+    let mut numbers = Numbers(1);
+    let changes = (1..=files).map(|number| named(number, &mut numbers)).collect();
+    writer.apply(&Round { changes, ..Round::default() }).unwrap();
+    (scratch, schema::open_to_read(&path, STORE).unwrap())
+}
+
+/// All files of the list, some at a time, always from this source.
+fn all(connection: &Connection, query: &Query, source: Source) -> Vec<String> {
+    let mut query = query.clone();
+    let mut paths = Vec::new();
+    loop {
+        let span = Span::of(connection, &query).unwrap().expect("there are files of these times");
+        let read = read(connection, &query, &query.expression(), (span, source), usize::MAX);
+        let page = read.unwrap().expect("any number of rows may be passed by");
+        paths.extend(page.files.into_iter().map(|file| file.path));
+        query.behind = page.next;
+        if query.behind.is_none() {
+            return paths;
+        }
+    }
+}
+
+#[test]
+fn a_page_is_the_same_from_wherever_it_is_read() {
+    let (_scratch, connection) = filled("same", 600);
+    let typed = [
+        "",
+        "holi",
+        "holi ",
+        "HOLIDAY",
+        "beach pho",
+        "beach-pho",
+        "photo beach",
+        "b ",
+        "caf",
+        "CAFÉ ",
+        "日本",
+        "日本 ",
+        "क्ष",
+        "near",
+        "img 2",
+        "2025",
+        "20",
+        "1",
+        "txt x",
+        "txt x1 ",
+        "none",
+        "jpg holiday-2",
+        "\u{e000}images",
+        "v1.",
+    ];
+    let orders =
+        [Order::Newest, Order::Oldest, Order::Largest, Order::Smallest, Order::Name, Order::NameDescending];
+    let mut found = 0;
+    for typed in typed {
+        for order in orders {
+            for (media, category) in [
+                (None, None),
+                (Some(MediaType::Images), None),
+                (None, Some(Category::Folder("documents/txt/v1.2".to_owned()))),
+                (None, Some(Category::Label("holiday-2025".to_owned()))),
+            ] {
+                let search = typed.to_owned();
+                let query = Query { search, media, category, order, limit: 17, ..Query::default() };
+                let ordered = all(&connection, &query, Source::Ordered);
+                found += ordered.len();
+                let mut sources = vec![Source::Time, Source::Sizes];
+                if !query.expression().is_empty() {
+                    sources.extend([Source::Words, Source::WholeWords]);
+                }
+                for source in sources {
+                    assert_eq!(all(&connection, &query, source), ordered, "{source:?} {query:?}");
+                }
+            }
+        }
+    }
+    assert!(found > 10_000, "{found}: the comparison is of more than nothing");
+}
+
+#[test]
+fn a_page_along_an_index_past_what_was_not_found_is_the_same() {
+    let (_scratch, connection) = filled("among", 600);
+    let (mut walked, mut given_up) = (0, 0);
+    for typed in ["holi", "beach", "2025", "cafe ", "日本", "x1 ", "near b", "none"] {
+        for order in [Order::Largest, Order::Smallest, Order::Name, Order::NameDescending] {
+            for (since, size_max) in [(None, None), (Some(Wall(300)), None), (None, Some(9))] {
+                let search = typed.to_owned();
+                let mut query = Query { search, order, since, size_max, limit: 7, ..Query::default() };
+                loop {
+                    let expression = query.expression();
+                    let span = Span::of(&connection, &query).unwrap().unwrap();
+                    let page = read(&connection, &query, &expression, (span, Source::Ordered), usize::MAX);
+                    let page = page.unwrap().unwrap();
+                    match walk_among(&connection, &query, &expression).unwrap() {
+                        Some(among) => {
+                            assert_eq!(among, page, "{query:?}");
+                            walked += 1;
+                        }
+                        None => given_up += 1,
+                    }
+                    query.behind = page.next;
+                    if query.behind.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(walked > 300 && given_up > 10, "{walked} and {given_up}");
+}
+
+#[test]
+fn a_walk_that_finds_little_is_given_up() {
+    let (_scratch, connection) = filled("walk", 600);
+    let query = Query { search: "holi".to_owned(), limit: 10, ..Query::default() };
+    let walk = |search: &str, rows_max| {
+        let query = Query { search: search.to_owned(), ..query.clone() };
+        let span = Span::of(&connection, &query).unwrap().unwrap();
+        read(&connection, &query, &query.expression(), (span, Source::Ordered), rows_max).unwrap()
+    };
+    assert!(walk("holi", 300).is_some_and(|page| page.files.len() == 10), "there are many");
+    assert!(walk("none", 300).is_none(), "more rows than it may pass by");
+    assert!(walk("none", 600).is_some_and(|page| page.next.is_none()), "it came to the end");
+}

@@ -1,0 +1,190 @@
+//! The text of what SQLite is asked for a page, and what is bound to it.
+//!
+//! Always: what a client sends is a bound value or a quoted word, never a part of a statement.
+
+use rusqlite::types::Value as Bound;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+
+use super::cursor::Value;
+use super::query::{Order, Query};
+use super::schema::ZONE_SHIFT;
+use super::words::Expression;
+use crate::limits::CATALOGUE_FEW;
+
+/// What a list is read from, front to back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// All files, in the list's own order.
+    Ordered,
+    /// Those with the words, as FTS5 gives them: in the order of arrival.
+    Words,
+    /// Those with the words that do not go on, likewise.
+    WholeWords,
+    /// Those of the span of time; few.
+    Time,
+    /// Those of the sizes; few.
+    Sizes,
+}
+
+/// The text of a statement in the making, with what is bound to it.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    bound: Vec<Bound>,
+}
+
+impl Conditions {
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Bound>) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+        self.bound.extend(values);
+    }
+}
+
+/// Numbers in the order of arrival within which all files of the asked time are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    first: i64,
+    last: i64,
+}
+
+impl Span {
+    pub(super) const ALL: Span = Span { first: 0, last: i64::MAX };
+
+    /// `None` if there can be none.
+    pub(super) fn of(connection: &Connection, query: &Query) -> rusqlite::Result<Option<Span>> {
+        if query.since.is_none() && query.until.is_none() {
+            return Ok(Some(Span::ALL));
+        }
+        let zones: (Option<i64>, Option<i64>) = connection.query_row(
+            "SELECT min(zone), max(zone) FROM zones WHERE latest >= ?1 AND earliest < ?2",
+            [query.since.map_or(i64::MIN, |time| time.0), query.until.map_or(i64::MAX, |time| time.0)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (Some(first), Some(last)) = zones else { return Ok(None) };
+        Ok(Some(Span { first: first << ZONE_SHIFT, last: ((last + 1) << ZONE_SHIFT) - 1 }))
+    }
+}
+
+pub(super) fn are_few_sizes(connection: &Connection, query: &Query) -> rusqlite::Result<bool> {
+    let mut conditions = Conditions::default();
+    sizes(query, &mut conditions);
+    are_few(connection, "files INDEXED BY by_size", &conditions)
+}
+
+pub(super) fn are_few_times(connection: &Connection, span: Span) -> rusqlite::Result<bool> {
+    let mut conditions = Conditions::default();
+    within(span, "added", &mut conditions);
+    are_few(connection, "files NOT INDEXED", &conditions)
+}
+
+/// Whether no more than [`CATALOGUE_FEW`] rows meet the conditions. Counts no further.
+fn are_few(connection: &Connection, table: &str, conditions: &Conditions) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT 1 FROM {table}{} LIMIT 1 OFFSET {CATALOGUE_FEW}", conditions.sql);
+    let mut statement = connection.prepare(&sql)?;
+    Ok(statement.query_row(params_from_iter(&conditions.bound), |_| Ok(())).optional()?.is_none())
+}
+
+/// What a row of a page is read from.
+pub(super) const COLUMNS: &str =
+    "files.added, files.path, files.hash, files.size, files.time, files.attributes, files.name";
+
+/// The numbers of all files, along the index of an order that is not that of arrival.
+pub(super) fn places(query: &Query) -> (String, Vec<Bound>) {
+    let mut conditions = Conditions::default();
+    let index = if query.order.is_by_size() { "by_size" } else { "by_name" };
+    if query.order.is_by_size() {
+        sizes(query, &mut conditions);
+    }
+    behind(query, "files.added", &mut conditions);
+    let order = sorted(query.order, "files.added");
+    let sql = format!("SELECT files.added FROM files INDEXED BY {index}{} ORDER BY {order}", conditions.sql);
+    (sql, conditions.bound)
+}
+
+fn sorted(order: Order, number: &str) -> String {
+    match order {
+        Order::Newest => format!("{number} DESC"),
+        Order::Oldest => format!("{number} ASC"),
+        Order::Largest => "files.size DESC, files.added DESC".to_owned(),
+        Order::Smallest => "files.size ASC, files.added ASC".to_owned(),
+        Order::Name => "files.name ASC, files.added ASC".to_owned(),
+        Order::NameDescending => "files.name DESC, files.added DESC".to_owned(),
+    }
+}
+
+/// The statement of a page.
+pub(super) fn statement(
+    query: &Query,
+    expression: &Expression,
+    span: Span,
+    source: Source,
+) -> (String, Vec<Bound>) {
+    let mut conditions = Conditions::default();
+    let (table, number) = match source {
+        Source::Words | Source::WholeWords => {
+            let whole = expression.whole_words().filter(|_| source == Source::WholeWords);
+            let asked = whole.as_ref().unwrap_or(expression);
+            conditions.and("words MATCH ?", [Bound::Text(asked.to_match())]);
+            // In this order.
+            ("words CROSS JOIN files ON files.added = words.rowid", "words.rowid")
+        }
+        Source::Time => ("files NOT INDEXED", "files.added"),
+        Source::Sizes => ("files INDEXED BY by_size", "files.added"),
+        Source::Ordered => match query.order {
+            Order::Newest | Order::Oldest => ("files NOT INDEXED", "files.added"),
+            Order::Largest | Order::Smallest => ("files INDEXED BY by_size", "files.added"),
+            Order::Name | Order::NameDescending => ("files INDEXED BY by_name", "files.added"),
+        },
+    };
+    // The bounds of what it is read from; whatever else is asked for is checked row by row.
+    if query.has_times() && (source != Source::Ordered || query.order.is_by_arrival()) {
+        within(span, number, &mut conditions);
+    }
+    if source == Source::Sizes || source == Source::Ordered && query.order.is_by_size() {
+        sizes(query, &mut conditions);
+    }
+    behind(query, number, &mut conditions);
+    let order = sorted(query.order, number);
+    // Of what is still to be checked, any number may be passed by.
+    let is_checked =
+        query.has_times() || query.has_sizes() || source != Source::Words && !expression.is_empty();
+    let limit = if is_checked { String::new() } else { format!(" LIMIT {}", query.limit + 1) };
+    let sql = format!("SELECT {COLUMNS} FROM {table}{} ORDER BY {order}{limit}", conditions.sql);
+    (sql, conditions.bound)
+}
+
+fn within(span: Span, number: &str, conditions: &mut Conditions) {
+    let bounds = [Bound::Integer(span.first), Bound::Integer(span.last)];
+    conditions.and(&format!("{number} >= ? AND {number} <= ?"), bounds);
+}
+
+fn sizes(query: &Query, conditions: &mut Conditions) {
+    let number = |size: u64| Bound::Integer(i64::try_from(size).unwrap_or(i64::MAX));
+    if let Some(least) = query.size_min {
+        conditions.and("files.size >= ?", [number(least)]);
+    }
+    if let Some(most) = query.size_max {
+        conditions.and("files.size <= ?", [number(most)]);
+    }
+}
+
+fn behind(query: &Query, number: &str, conditions: &mut Conditions) {
+    let Some(cursor) = &query.behind else { return };
+    let sign = match query.order {
+        Order::Newest | Order::Largest | Order::NameDescending => "<",
+        Order::Oldest | Order::Smallest | Order::Name => ">",
+    };
+    let added = Bound::Integer(cursor.added);
+    match &cursor.value {
+        Value::None => conditions.and(&format!("{number} {sign} ?"), [added]),
+        Value::Size(size) => {
+            conditions
+                .and(&format!("(files.size, files.added) {sign} (?, ?)"), [Bound::Integer(*size), added]);
+        }
+        Value::Name(name) => {
+            conditions
+                .and(&format!("(files.name, files.added) {sign} (?, ?)"), [Bound::Text(name.clone()), added]);
+        }
+    }
+}
