@@ -95,17 +95,27 @@ enum Then {
     Linger,
 }
 
-/// How long a client may still take to read: some of it within the answer timeout, all of it at the least rate of a body.
-/// Who reads a byte now and then would have the answer's place for ever.
+/// How long a client may still take to read an answer: some of it within the answer timeout, and what it was offered so far
+/// at the least rate of a body, with that timeout to spare once. Who reads a byte now and then would have the answer's
+/// place for ever.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pause_ns: u64,
-    whole_ns: Option<u64>,
+    /// Bytes a second; 0 is any.
+    rate: u64,
+    /// What was offered of the answer.
+    offered_bytes: u64,
     begun_ns: u64,
     moved_ns: u64,
 }
 
 impl Patience {
+    /// So many more bytes are offered now.
+    pub(super) fn offer(&mut self, bytes: usize) {
+        self.offered_bytes += bytes as u64;
+        self.renew();
+    }
+
     /// The client took some of it.
     pub(super) fn renew(&mut self) {
         self.moved_ns = clock::now_ns();
@@ -124,9 +134,11 @@ impl Patience {
 
     fn left(&self) -> Duration {
         let now_ns = clock::now_ns();
-        let pause_ns = (self.moved_ns + self.pause_ns).saturating_sub(now_ns);
-        let whole_ns =
-            self.whole_ns.map_or(u64::MAX, |whole_ns| (self.begun_ns + whole_ns).saturating_sub(now_ns));
+        let pause_ns = self.moved_ns.saturating_add(self.pause_ns).saturating_sub(now_ns);
+        let offered_ns = self.offered_bytes.saturating_mul(1_000_000_000).checked_div(self.rate);
+        let whole_ns = offered_ns.map_or(u64::MAX, |offered_ns| {
+            self.begun_ns.saturating_add(self.pause_ns).saturating_add(offered_ns).saturating_sub(now_ns)
+        });
         Duration::from_nanos(pause_ns.min(whole_ns))
     }
 }
@@ -456,7 +468,16 @@ impl Conn {
     /// # Errors
     /// The client is gone, or did not read.
     pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
-        let patience = Cell::new(self.patience_for(pieces.iter().map(Bytes::len).sum()));
+        self.send_rest(pieces, self.patience()).await
+    }
+
+    /// Sends all of it, behind what a client was offered already.
+    ///
+    /// # Errors
+    /// The client is gone, or did not read.
+    pub(super) async fn send_rest(&mut self, pieces: Vec<Bytes>, mut patience: Patience) -> Result<(), Gone> {
+        patience.offer(pieces.iter().map(Bytes::len).sum());
+        let patience = Cell::new(patience);
         let deadline = self.deadline.clone();
         deadline.set(Waiting::Reader, patience.get().left());
         let noted = &self.noted;
@@ -472,16 +493,17 @@ impl Conn {
         Ok(result?)
     }
 
-    /// How long a client may take to read so many bytes, from now on.
-    pub(super) fn patience_for(&self, bytes: usize) -> Patience {
+    /// How long a client may take to read the answer that begins now, of which nothing was offered yet.
+    pub(super) fn patience(&self) -> Patience {
         let settings = &self.core.shared.settings;
-        let pause_ns = u64::try_from(settings.answer_timeout.as_nanos()).unwrap_or(u64::MAX);
-        let whole_ns = match settings.body_rate {
-            0 => None,
-            rate => Some(pause_ns.saturating_add(bytes as u64 * 1_000_000_000 / rate as u64)),
-        };
         let now_ns = clock::now_ns();
-        Patience { pause_ns, whole_ns, begun_ns: now_ns, moved_ns: now_ns }
+        Patience {
+            pause_ns: u64::try_from(settings.answer_timeout.as_nanos()).unwrap_or(u64::MAX),
+            rate: settings.body_rate as u64,
+            offered_bytes: 0,
+            begun_ns: now_ns,
+            moved_ns: now_ns,
+        }
     }
 
     /// Sends what the kernel takes of two pieces without waiting, and says how much that was.

@@ -112,19 +112,18 @@ async fn send(
 ) -> Result<(), Stopped> {
     let Parts { mut head, ranges, between, end } = parts;
     let mut piece = Some(first);
+    // One for all ranges: who reads slowly gains nothing by asking for many.
+    let mut patience = conn.patience();
     for (at, range) in ranges.into_iter().enumerate() {
         let first = match piece.take() {
             Some(first) => first,
-            None => {
-                let mut patience = conn.patience_for(head.len());
-                source.read_again(conn, ingest, &mut patience, range.start).await?
-            }
+            None => source.read_again(conn, ingest, &mut patience, range.start).await?,
         };
-        source.send(conn, ingest, head, first, range).await?;
+        source.send(conn, ingest, &mut patience, head, (first, range)).await?;
         head = between.get(at).cloned().unwrap_or_default();
     }
     if !end.is_empty() {
-        conn.send(vec![end]).await?;
+        conn.send_rest(vec![end], patience).await?;
     }
     Ok(())
 }
@@ -323,9 +322,9 @@ impl Source {
         &self,
         conn: &mut Conn,
         ingest: &Ingest,
+        patience: &mut Patience,
         mut head: Bytes,
-        first: Piece,
-        part: ByteRange,
+        (first, part): (Piece, ByteRange),
     ) -> Result<(), Stopped> {
         let (mut at, mut piece) = (part.start, first);
         let mut keeps_up = true;
@@ -337,13 +336,13 @@ impl Source {
             let end = at + wanted as u64;
             let reads_ahead = keeps_up && end < part.end;
             let ahead = reads_ahead.then(|| self.read_ahead(&conn.core.send_budget, ingest, end)).flatten();
-            let mut patience = conn.patience_for(head.len() + wanted);
+            patience.offer(head.len() + wanted);
             let mut held = Some((piece, ahead));
             let hold = if keeps_up { Duration::from_millis(READER_HOLD_MS) } else { Duration::ZERO };
             keeps_up = true;
             while at < end {
                 let Some((piece, _)) = &mut held else {
-                    let again = self.read_again(conn, ingest, &mut patience, at).await?;
+                    let again = self.read_again(conn, ingest, patience, at).await?;
                     held = Some((again, None));
                     continue;
                 };
@@ -363,24 +362,30 @@ impl Source {
                 if hold.is_zero() {
                     held = None;
                 }
-                conn.wait_for_reader(&patience, hold, || held = None).await?;
+                conn.wait_for_reader(patience, hold, || held = None).await?;
                 keeps_up &= held.is_some();
             }
             if at >= part.end {
                 return Ok(());
             }
-            piece = match held {
-                Some((_, Some(ahead))) => match ahead.await {
-                    Some(read) => read.map_err(Stopped::Damaged)?,
-                    None => return Err(Stopped::Damaged(ReadError::Damaged("nothing follows".to_owned()))),
-                },
-                Some((Piece { bytes, _memory: memory }, None)) => {
-                    drop(bytes);
+            let Some((Piece { bytes, _memory: memory }, ahead)) = held else {
+                piece = self.read_again(conn, ingest, patience, at).await?;
+                continue;
+            };
+            drop(bytes);
+            let begun_ns = clock::now_ns();
+            piece = match ahead {
+                Some(ahead) => {
+                    drop(memory);
+                    let nothing = || Stopped::Damaged(ReadError::Damaged("nothing follows".to_owned()));
+                    ahead.await.ok_or_else(nothing)?.map_err(Stopped::Damaged)?
+                }
+                None => {
                     let bytes = self.read(ingest, at).await.map_err(Stopped::Damaged)?;
                     Piece { bytes, _memory: memory }
                 }
-                None => self.read_again(conn, ingest, &mut patience, at).await?,
             };
+            patience.excuse(clock::now_ns() - begun_ns);
         }
     }
 
