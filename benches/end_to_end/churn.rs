@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 
 use crate::Result;
 use crate::answer::Keep;
-use crate::client::{Connection, drive};
+use crate::client::{Connection, drive, shown};
 use crate::daemon::Daemon;
 use crate::load::{Batch, Load};
 use crate::measure::Snapshot;
@@ -357,7 +357,7 @@ fn delete(daemon: &Daemon, shared: &Shared, lane: u64) -> Result<()> {
             let at = random.below(live.len());
             live.swap_remove(at)
         };
-        let request = format!("DELETE /files/{hash} HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address);
+        let request = format!("DELETE /files/{hash} HTTP/1.1\r\nHost: {}\r\n{}\r\n", daemon.address, shown());
         let answer = connection.ask(request.as_bytes(), Keep::Bytes)?;
         if answer.status != 204 {
             return Err(format!("{} for a delete: {}", answer.status, answer.excerpt()).into());

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -212,4 +213,14 @@ pub(crate) fn drive<A: Ask>(
         connection.set_blocks(true)?;
     }
     Ok(())
+}
+
+/// The field that shows the token in the variable `RHINOBOX_TOKEN`, its line end included; nothing without one. For a daemon
+/// whose stores have tokens when they are made.
+pub(crate) fn shown() -> &'static str {
+    static SHOWN: OnceLock<String> = OnceLock::new();
+    SHOWN.get_or_init(|| {
+        let token = std::env::var("RHINOBOX_TOKEN").unwrap_or_default();
+        if token.is_empty() { token } else { format!("Authorization: Bearer {token}\r\n") }
+    })
 }

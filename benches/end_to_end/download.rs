@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::answer::{Answer, Keep};
+use crate::client::shown;
 use crate::load::Stored;
 use crate::support::random::Random;
 
@@ -40,7 +41,7 @@ impl Download {
     /// Downloads of files that are there; not of none.
     pub(crate) fn new(host: SocketAddr, lane: u64, samples: Arc<[Sample]>) -> Self {
         let path = &samples[0].path;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", shown()).into_bytes();
         let path = "GET ".len().."GET ".len() + path.len();
         let random = Random(0xd1b5_4a32_d192_ed03 ^ lane);
         Self { request, path, samples, at: 0, random, asked: 0, digest: false }

@@ -12,7 +12,7 @@ use memchr::memmem::Finder;
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::{Answer, Keep};
-use crate::client::Ask;
+use crate::client::{Ask, shown};
 use crate::download::{Download, Sample};
 use crate::support::form::{BOUNDARY, JPEG};
 use crate::support::random::Random;
@@ -77,8 +77,9 @@ impl Load {
         let end = format!("--{BOUNDARY}--\r\n");
         let heads: usize = (0..batch.files).map(|file| head_of(file).len()).sum();
         let length = heads + batch.files * (batch.bytes + 2) + end.len();
+        let shown = shown();
         let mut request = format!(
-            "POST /ingest/media HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; \
+            "POST /ingest/media HTTP/1.1\r\nHost: {host}\r\n{shown}Content-Type: multipart/form-data; \
              boundary={BOUNDARY}\r\nContent-Length: {length}\r\n\r\n"
         )
         .into_bytes();
@@ -95,8 +96,9 @@ impl Load {
 
     /// An upload of one unique file as the request's body.
     pub(crate) fn put(host: SocketAddr, lane: u64, bytes: usize) -> Self {
+        let shown = shown();
         let mut request = format!(
-            "PUT /files/IMG_0000.jpg HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\n\
+            "PUT /files/IMG_0000.jpg HTTP/1.1\r\nHost: {host}\r\n{shown}Content-Type: image/jpeg\r\n\
                      Content-Length: {bytes}\r\n\r\n"
         )
         .into_bytes();
@@ -128,8 +130,9 @@ impl Load {
         let missing = hashes.iter().filter(|hash| !known(hash)).count();
         let listed = list(&mut hashes.iter().filter(|hash| !known(hash)));
         let answer = format!("{{\"missing\":[{listed}],\"present\":{}}}", hashes.len() - missing);
+        let shown = shown();
         let request = format!(
-            "POST /dedup HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /dedup HTTP/1.1\r\nHost: {host}\r\n{shown}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let kind = Kind::Question { answer: answer.into_bytes() };

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::answer::Keep;
-use crate::client::{Connection, drive};
+use crate::client::{Connection, drive, shown};
 use crate::daemon::Daemon;
 use crate::hgrm;
 use crate::load::Load;
@@ -329,7 +329,8 @@ pub(crate) fn verify(
                 format!("{} is not in the answer: {}", stored.hash, connection.answer.excerpt()).into()
             );
         }
-        let request = format!("GET /files/{} HTTP/1.1\r\nHost: {}\r\n\r\n", stored.hash, daemon.address);
+        let request =
+            format!("GET /files/{} HTTP/1.1\r\nHost: {}\r\n{}\r\n", stored.hash, daemon.address, shown());
         let answer = reader.ask(request.as_bytes(), Keep::Digest)?;
         if answer.status != 200 || !stored.is_whole(answer) {
             return Err(format!("{} reads back otherwise: status {}", stored.hash, answer.status).into());

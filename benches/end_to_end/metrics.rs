@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::answer::Keep;
-use crate::client::Connection;
+use crate::client::{Connection, shown};
 use crate::daemon::Daemon;
 
 /// The stages of an upload as the daemon names them, in the order a small one passes them.
@@ -30,7 +30,7 @@ impl Metrics {
     /// # Errors
     /// If it cannot be read.
     pub(crate) fn read(reader: &mut Connection, daemon: &Daemon) -> Result<Self> {
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.address);
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n{}\r\n", daemon.address, shown());
         let answer = reader.ask(request.as_bytes(), Keep::Bytes)?;
         if answer.status != 200 {
             return Err(format!("{} for the metrics: {}", answer.status, answer.excerpt()).into());

@@ -1,16 +1,17 @@
 //! Lines that many threads make and one thread writes, to a reader that may be slow or gone.
 //!
-//! Always: who has a line never waits. What finds no room is dropped and counted; a line is written whole or not begun.
+//! Always: who has a line never waits. What finds no room is dropped and counted; a line is written whole or not begun. Lines
+//! that come within some milliseconds are written as one: a wake-up and a write for each would cost more than the line.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::limits::{LINES_BATCH_BYTES, LINES_LOST_TELL_MS, LINES_STOP_MS};
+use crate::limits::{LINES_BATCH_BYTES, LINES_GATHER_MS, LINES_LOST_TELL_MS, LINES_STOP_MS};
 
 /// The way to the thread that writes.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ struct Inner {
     waiting: ArrayQueue<Box<[u8]>>,
     dropped: AtomicU64,
     closed: AtomicBool,
+    /// The thread waits to be woken for the next line.
+    idle: AtomicBool,
 }
 
 impl Lines {
@@ -43,6 +46,7 @@ impl Lines {
             waiting: ArrayQueue::new(waiting_max),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            idle: AtomicBool::new(false),
         });
         let own = inner.clone();
         let writer = thread::Builder::new().name(name.to_owned()).spawn(move || own.write(out, lost))?;
@@ -52,7 +56,13 @@ impl Lines {
     /// Hands over a line, its end included. Dropped if there is no room.
     pub fn push(&self, line: Box<[u8]>) {
         match self.inner.waiting.push(line) {
-            Ok(()) => self.thread.unpark(),
+            Ok(()) => {
+                // Either this sees that the thread is idle, or the thread sees the line.
+                fence(Ordering::SeqCst);
+                if self.inner.idle.load(Ordering::Relaxed) && self.inner.idle.swap(false, Ordering::Relaxed) {
+                    self.thread.unpark();
+                }
+            }
             Err(_full) => self.inner.lose(1),
         }
     }
@@ -98,10 +108,25 @@ impl Inner {
             }
             match lines {
                 0 if closed => return,
-                0 if dropped > told => thread::park_timeout(pause),
-                0 => thread::park(),
+                0 => self.rest((dropped > told).then_some(pause)),
                 _ => {}
             }
+        }
+    }
+
+    /// Waits for a line, no longer than this, and then for those that come soon after it.
+    fn rest(&self, most: Option<Duration>) {
+        self.idle.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.waiting.is_empty() && !self.closed.load(Ordering::Acquire) {
+            match most {
+                Some(most) => thread::park_timeout(most),
+                None => thread::park(),
+            }
+        }
+        self.idle.store(false, Ordering::Relaxed);
+        if !self.closed.load(Ordering::Acquire) {
+            thread::park_timeout(Duration::from_millis(LINES_GATHER_MS));
         }
     }
 

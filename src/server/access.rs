@@ -14,7 +14,8 @@ use crate::http::error::Status;
 use crate::http::head::Head;
 use crate::http::json::{write_number, write_string};
 use crate::http::response::write_milliseconds;
-use crate::limits::{ACCESS_LINES_MAX, ACCESS_METHOD_BYTES_MAX, ACCESS_TARGET_BYTES_MAX};
+use crate::http::target::escaped;
+use crate::limits::{ACCESS_LINES_MAX, ACCESS_METHOD_BYTES_MAX, ACCESS_TARGET_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::runtime;
 use crate::runtime::lines::Lines;
 use crate::tokens::secret;
@@ -239,7 +240,10 @@ fn target(head: &Head) -> String {
         whole.extend_from_slice(query);
     }
     // Before it is cut: part of a token is part of a secret.
-    cut(&without_tokens(&whole), ACCESS_TARGET_BYTES_MAX)
+    if may_hold_token(&whole) {
+        whole = without_tokens(&whole);
+    }
+    cut(&whole, ACCESS_TARGET_BYTES_MAX)
 }
 
 fn cut(bytes: &[u8], most: usize) -> String {
@@ -250,26 +254,60 @@ fn cut(bytes: &[u8], most: usize) -> String {
     text
 }
 
-/// A token does not belong into a target, and lets nobody in from there; a client may put one there all the same.
+/// A token does not belong into a target, and lets nobody in from there; a client may put one there all the same, with any of
+/// its characters behind percent signs.
 fn without_tokens(text: &[u8]) -> Vec<u8> {
-    let prefix = secret::PREFIX.as_bytes();
+    let (plain, places) = unescaped(text);
+    // Where character `at` of the plain text stands in the other.
+    let place = |at: usize| places.get(at).map_or(text.len(), |place| usize::from(*place));
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr::memmem::find(rest, prefix) {
-        let (before, behind) = rest.split_at(at + prefix.len());
-        out.extend_from_slice(before);
-        let digits = behind.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (mut at, mut kept) = (0, 0);
+    while let Some(found) = find_prefix(&plain[at..]) {
+        let secret = at + found + secret::PREFIX.len();
+        let digits = plain[secret..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         // A name such as rhinobox_ad.png is none.
         if digits >= SECRET_DIGITS_MIN {
+            out.extend_from_slice(&text[kept..place(secret)]);
             out.extend_from_slice("…".as_bytes());
-            rest = &behind[digits..];
-        } else {
-            rest = behind;
+            kept = place(secret + digits);
         }
+        at = secret + digits;
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(&text[kept..]);
     out
 }
+
+/// Nearly no target does.
+fn may_hold_token(text: &[u8]) -> bool {
+    text.contains(&b'%') || find_prefix(text).is_some()
+}
+
+fn find_prefix(text: &[u8]) -> Option<usize> {
+    let prefix = secret::PREFIX.as_bytes();
+    text.windows(prefix.len()).position(|some| some.eq_ignore_ascii_case(prefix))
+}
+
+/// The text without percent signs, also those that stand behind others, and where each character begins.
+fn unescaped(text: &[u8]) -> (Vec<u8>, Vec<u16>) {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut places = Vec::with_capacity(text.len());
+    for (place, byte) in text.iter().enumerate() {
+        plain.push(*byte);
+        places.push(u16::try_from(place).unwrap_or(u16::MAX));
+        while let [.., b'%', high, low] = plain[..]
+            && let Some(byte) = escaped(&[high, low])
+        {
+            plain.truncate(plain.len() - 2);
+            places.truncate(plain.len());
+            plain.pop();
+            plain.push(byte);
+        }
+    }
+    (plain, places)
+}
+
+// A place in a target, between whose parts is a question mark, has 16 bits.
+const _: () = assert!(TARGET_BYTES_MAX < u16::MAX as usize);
 
 /// From so many digits on it may be (part of) a token's 64.
 const SECRET_DIGITS_MIN: usize = 16;
@@ -338,5 +376,26 @@ mod tests {
         let shown = without_tokens(format!("/a?x={secret}&y={secret}").as_bytes());
         assert_eq!(String::from_utf8(shown).unwrap(), "/a?x=rhinobox_…&y=rhinobox_…");
         assert_eq!(without_tokens(b"/rhinobox_ad.png"), b"/rhinobox_ad.png");
+    }
+
+    #[test]
+    fn a_token_behind_percent_signs_is_none_either() {
+        let secret = secret::create();
+        let once: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let upper: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let twice = once.replace('%', "%25");
+        let nested = once.replace('%', "%2525");
+        let split = once.replace("%7", "%%37");
+        let one = format!("{}%{:02x}{}", &secret[..20], secret.as_bytes()[20], &secret[21..]);
+        for hidden in [once, upper, twice, nested, split, one, secret.to_ascii_uppercase()] {
+            let shown = without_tokens(format!("/a?x={hidden}&y=1%2").as_bytes());
+            let (plain, _) = unescaped(&shown);
+            let (shown, plain) = (String::from_utf8(shown).unwrap(), String::from_utf8(plain).unwrap());
+            assert!(plain.to_ascii_lowercase().contains("rhinobox_…&y=1%2"), "{shown}");
+            assert!(shown.len() < 130, "{shown}");
+        }
+        let name = b"/storage/a%20b%2525/rhinobox%5Fcafe.png?q=%";
+        assert_eq!(without_tokens(name), name);
+        assert_eq!(unescaped(b"/%25%32%35a%zz%").0, b"/%a%zz%");
     }
 }

@@ -91,6 +91,50 @@ fn no_target_forges_a_line_and_no_token_in_one_is_kept() {
     assert!(lines.iter().all(|line| line["uri"].as_str().is_none_or(|uri| uri.len() < 600)), "{lines:?}");
 }
 
+/// Without percent signs, however often they stand behind each other.
+fn unescaped(text: &str) -> String {
+    let mut plain = text.to_owned();
+    while let Some((at, byte)) = plain.match_indices('%').find_map(|(at, _)| {
+        let digits = plain.get(at + 1..at + 3)?;
+        Some((at, u8::from_str_radix(digits, 16).ok()?))
+    }) {
+        plain.replace_range(at..at + 3, &char::from(byte).to_string());
+    }
+    plain
+}
+
+#[test]
+fn no_token_is_kept_of_a_target_that_hides_it_behind_percent_signs() {
+    let setup = logging();
+    let token = create_token(&setup, "all", "admin", &[]);
+    let daemon = setup.start();
+    let once: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let every_other: String = token.char_indices().fold(String::new(), |text, (at, char)| {
+        if at % 2 == 0 { text + &format!("%{:02x}", u32::from(char)) } else { format!("{text}{char}") }
+    });
+    let hidden = [
+        format!("/stats?token={once}"),
+        format!("/stats?t%6fken={every_other}&x=1"),
+        format!("/stats?{}", once.replace('%', "%25")),
+        format!("/storage/{once}"),
+        format!("/storage/a%2f{}/b", token.replacen('r', "%72", 1)),
+        format!("/files/{}", token.replacen('_', "%5f", 1)),
+        format!("/stats?token={}", token.to_uppercase()),
+    ];
+    for target in &hidden {
+        daemon.connect().ask("GET", target, &[], b"").expect(401);
+    }
+    let said = stopped(daemon);
+    let secret = token.split_once('_').expect("a prefix").1;
+    let lines = lines(&said);
+    assert_eq!(lines.len(), hidden.len(), "{lines:?}");
+    for (line, target) in lines.iter().zip(&hidden) {
+        let shown = unescaped(line["uri"].as_str().expect("a target")).to_lowercase();
+        assert!(!shown.contains(&secret[..16]), "{target}: {shown}");
+        assert!(shown.contains("rhinobox_…"), "{target}: {shown}");
+    }
+}
+
 #[test]
 fn a_person_gets_lines_too_and_off_means_none() {
     let daemon = Setup::new().flag("--access-log", "on").start();
