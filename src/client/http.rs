@@ -181,6 +181,10 @@ impl Client {
             Ok(Said { error: why }) if matches!(status, 429 | 503) => {
                 ClientError::Busy { status, why, after }
             }
+            // What the daemon says is for programs that make requests.
+            Ok(Said { error: why }) if status == 401 => {
+                ClientError::Refused { status, why: format!("{why}; {}", said_by(status)) }
+            }
             Ok(Said { error: why }) => ClientError::Refused { status, why },
             // An answer to HEAD has no sentence.
             Err(_) if is_head && matches!(status, 429 | 503) => {

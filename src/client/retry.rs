@@ -8,17 +8,27 @@ use crate::limits::{CLIENT_FIRST_TRIES, CLIENT_PAUSE_MS_MAX, CLIENT_PAUSE_MS_MIN
 use crate::runtime;
 use crate::runtime::clock;
 
+type Tell = Box<dyn Fn(&ClientError) + Send + Sync>;
+
 /// How long a request that does not succeed is tried again. Shared by all requests of a command.
-#[derive(Debug)]
 pub(super) struct Retry {
     patience: Duration,
+    /// Told why something is tried again, once until something succeeds.
+    tell: Option<Tell>,
+    told: AtomicBool,
     /// The server has answered: it is there, and will be back.
     answered: AtomicBool,
 }
 
 impl Retry {
     pub(super) fn new(patience: Duration) -> Retry {
-        Retry { patience, answered: AtomicBool::new(false) }
+        Retry { patience, tell: None, told: AtomicBool::new(false), answered: AtomicBool::new(false) }
+    }
+
+    /// Also tells somebody who waits.
+    pub(super) fn telling(mut self, tell: impl Fn(&ClientError) + Send + Sync + 'static) -> Retry {
+        self.tell = Some(Box::new(tell));
+        self
     }
 
     /// Does it until it succeeds, fails for good, or patience is at its end.
@@ -34,6 +44,7 @@ impl Retry {
             let error = match attempt() {
                 Ok(done) => {
                     self.answered.store(true, Ordering::Relaxed);
+                    self.told.store(false, Ordering::Relaxed);
                     return Ok(done);
                 }
                 Err(error) => error,
@@ -47,6 +58,13 @@ impl Retry {
             let hopeless = tries >= CLIENT_FIRST_TRIES && !self.answered.load(Ordering::Relaxed);
             if !error.is_passing() || hopeless || spent + pause > self.patience {
                 return Err(error);
+            }
+            // What is over with the first pause is not worth a line.
+            if tries > 1
+                && let Some(tell) = &self.tell
+                && !self.told.swap(true, Ordering::Relaxed)
+            {
+                tell(&error);
             }
             std::thread::sleep(pause);
         }

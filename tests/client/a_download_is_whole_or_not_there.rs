@@ -1,7 +1,7 @@
 //! `get` gives a file its name only once it is whole and hashes right, goes on where it broke off, and writes nowhere else.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 
 use crate::gate::{First, open};
 use crate::program::{command, finish, run};
@@ -85,16 +85,35 @@ fn a_part_that_is_something_else_is_not_kept() {
 }
 
 #[test]
-fn a_link_in_the_way_is_not_followed() {
+fn a_part_that_no_run_of_this_user_left_is_not_taken_over() {
     let daemon = Daemon::start();
     let (hash, _) = stored(&daemon, b"a text");
     let folder = Folder::new();
-    fs::write(folder.join("victim"), b"victim").expect("a file");
-    symlink("victim", folder.join(PART)).expect("a link");
-    run(&daemon, &[&"get", &hash, &"-o", &folder.join("out")]).expect(1);
+    let (part, victim) = (folder.join(PART), folder.join("victim"));
+    fs::write(&victim, b"victim").expect("a file");
+    let refused = |why: &str| {
+        let ran = run(&daemon, &[&"get", &hash, &"-o", &folder.join("out")]).expect(1);
+        let said = format!("{} {why}, so it is not gone on with: remove it", part.display());
+        assert!(ran.err.contains(&said), "{}", ran.err);
+        assert_eq!(fs::read(&victim).expect("it is there"), b"victim");
+        fs::remove_file(&part).expect("it is left as it was");
+    };
+    symlink("victim", &part).expect("a link");
+    refused("is a link");
+    symlink("nowhere", &part).expect("a link");
+    refused("is a link");
+    fs::hard_link(&victim, &part).expect("a link");
+    refused("has another name as well");
+    fs::write(&part, b"a t").expect("a file");
+    match chown(&part, Some(65_534), None) {
+        Ok(()) => refused("belongs to another user"),
+        // Only root can give a file away.
+        Err(error) => println!("not tried with another user's file: {error}"),
+    }
+    run(&daemon, &[&"get", &hash, &"-o", &folder.join("out")]).expect(0);
     symlink("victim", folder.join("link")).expect("a link");
     run(&daemon, &[&"get", &hash, &"-f", &"-o", &folder.join("link")]).expect(1);
-    assert_eq!(fs::read(folder.join("victim")).expect("it is there"), b"victim");
+    assert_eq!(fs::read(&victim).expect("it is there"), b"victim");
 }
 
 #[test]

@@ -27,6 +27,12 @@ fn with_a_token_all_works_and_without_nothing_does() {
         assert!(ran.err.contains(&format!("the server says {status}: ")), "{}", ran.err);
         assert_eq!(ran.json()["sent"], 0);
         assert!(!ran.err.contains("rhb_"), "a token was shown: {}", ran.err);
+        assert_eq!(
+            ran.err.contains("in RHINOBOX_TOKEN, or in a file with --token-file"),
+            status == "401",
+            "{}",
+            ran.err
+        );
     }
     assert_eq!(ask(&daemon, Some(&all), put).expect(0).json()["sent"], 2);
     write(&folder.join("token"), format!("{all}\n").as_bytes());

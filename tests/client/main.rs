@@ -17,6 +17,7 @@ mod everything_that_is_no_file_is_passed_over;
 mod hostile_names_arrive_and_move_no_terminal;
 mod results_are_told_by_json_and_exit_status;
 mod standard_input_is_a_file_too;
+mod the_bar_fits_its_terminal_and_is_taken_away;
 mod the_predecessors_folder_comes_in;
 mod what_is_stored_is_listed_and_found;
 mod what_is_stored_is_shown_and_removed;

@@ -1,11 +1,11 @@
 //! The file that a content is fetched into.
 //!
-//! Always: until it is whole it has another name, the target's with `SUFFIX`; a link there is not followed; a file that is
-//! there is only replaced by force.
+//! Always: until it is whole it has another name, the target's with `SUFFIX`; what lies there is only gone on with if it is
+//! this user's own file, under no other name; a file that is there is only replaced by force.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::To;
@@ -56,13 +56,7 @@ impl Target {
         let mut part = path.clone().into_os_string();
         part.push(SUFFIX);
         let part = PathBuf::from(part);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
-        let file = options.open(&part).map_err(|error| cannot(&part, &error))?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(ClientError::Here(format!("{} is no file", show::path(&part))));
-        }
+        let file = open_part(&part)?;
         // Two at once would write into each other.
         file.try_lock()
             .map_err(|_| ClientError::Here(format!("another run is fetching {}", show::path(&path))))?;
@@ -104,6 +98,55 @@ impl Target {
         let named = if force { fs::rename(&part, &path) } else { name_new(&part, &path) };
         named.map_err(|error| cannot(&path, &error))
     }
+}
+
+/// The file of an earlier run, or a new one.
+///
+/// # Errors
+/// What lies there is not what an earlier run of this user left: to write into it would be to write where somebody else
+/// says, and to name it would be to give them a file that they can still change.
+fn open_part(part: &Path) -> Result<File, ClientError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
+    match options.clone().create_new(true).open(part) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map_err(|error| cannot(part, &error)),
+    }
+    let lies = fs::symlink_metadata(part).map_err(|error| cannot(part, &error))?;
+    if let Some(what) = foreign(&lies)? {
+        return Err(not_taken_over(part, what));
+    }
+    let file = options.open(part).map_err(|error| cannot(part, &error))?;
+    // It may have been replaced in between.
+    let opened = file.metadata().map_err(|error| cannot(part, &error))?;
+    match foreign(&opened)? {
+        Some(what) => Err(not_taken_over(part, what)),
+        None => Ok(file),
+    }
+}
+
+/// Why this is not what an earlier run left, if it is not.
+fn foreign(lies: &fs::Metadata) -> Result<Option<&'static str>, ClientError> {
+    if lies.is_symlink() {
+        return Ok(Some("is a link"));
+    }
+    if !lies.is_file() {
+        return Ok(Some("is no file"));
+    }
+    // Whose this process is.
+    let own = Path::new("/proc/self");
+    let user = fs::metadata(own).map_err(|error| cannot(own, &error))?.uid();
+    if lies.uid() != user {
+        return Ok(Some("belongs to another user"));
+    }
+    Ok((lies.nlink() > 1).then_some("has another name as well"))
+}
+
+fn not_taken_over(part: &Path, what: &str) -> ClientError {
+    let part = show::path(part);
+    ClientError::Here(format!(
+        "{part} {what}, so it is not gone on with: remove it, or fetch to another place (-o)"
+    ))
 }
 
 /// Renames, unless something is there by now.

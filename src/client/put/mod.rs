@@ -81,7 +81,7 @@ pub fn run(client: Client, options: Options) -> Result<Outcome, ClientError> {
     let progress = Progress::start(&options.paths);
     let run = Run {
         client,
-        retry: Retry::new(options.patience),
+        retry: Retry::new(options.patience).telling(progress.teller()),
         category: options.category,
         comment: options.comment,
         report: Report::new(options.json, options.verbose, progress),

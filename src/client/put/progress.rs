@@ -6,30 +6,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::client::walk::{Step, Walk};
+use crate::client::{ClientError, show};
+use crate::runtime::{signal, terminal};
 
 /// See the module.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    files: AtomicU64,
+    files: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
+
+/// What is shown on a terminal of at least so many columns: a line that is wrapped could not be taken back.
+const TEMPLATES: [(usize, &str); 3] = [
+    (90, "{wide_bar} {binary_bytes} of {binary_total_bytes}, {files}, {binary_bytes_per_sec}, {eta} left"),
+    (72, "{binary_bytes} of {binary_total_bytes}, {files}, {binary_bytes_per_sec}, {eta} left"),
+    (0, "{percent}%, {files}"),
+];
+/// Of a terminal that does not say how many it has.
+const COLUMNS_USUAL: usize = 80;
 
 impl Progress {
     /// Begins to show it if there is a terminal, and to count what there is to do.
     pub(super) fn start(paths: &[PathBuf]) -> Progress {
         let over = Arc::new(AtomicBool::new(false));
-        let none = Progress { bar: None, files: AtomicU64::new(0), over: over.clone() };
+        let files = Arc::new(AtomicU64::new(0));
+        let none = Progress { bar: None, files: files.clone(), over: over.clone() };
         if !io::stderr().is_terminal() {
             return none;
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let template = "{wide_bar} {binary_bytes} of {binary_total_bytes}, {msg} files, {binary_bytes_per_sec}, {eta} left";
+        let columns = terminal::size().map_or(COLUMNS_USUAL, |(columns, _)| columns);
+        let template = TEMPLATES.iter().find(|(least, _)| *least <= columns).map_or("", |(_, text)| *text);
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key(
+                "files",
+                move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                    let count = files.load(Ordering::Relaxed);
+                    // There is nobody to tell.
+                    let _unwritten = write!(out, "{count} {}", if count == 1 { "file" } else { "files" });
+                },
+            ));
         }
+        take_away_on_a_signal(&bar);
         bar.enable_steady_tick(Duration::from_millis(250));
         let (counting, paths) = (bar.clone(), paths.to_vec());
         // It ends by itself, or with the process: nobody waits for it.
@@ -64,12 +85,9 @@ impl Progress {
 
     /// A file is done, of which so many bytes were not counted yet.
     pub(super) fn done(&self, bytes: u64) {
+        self.files.fetch_add(1, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
-            let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
             bar.inc(bytes);
-            if files.is_multiple_of(64) {
-                bar.set_message(files.to_string());
-            }
         }
     }
 
@@ -81,6 +99,16 @@ impl Progress {
         }
     }
 
+    /// Says on the terminal why something is tried again: a bar that stands still does not.
+    pub(super) fn teller(&self) -> impl Fn(&ClientError) + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |error| {
+            if let Some(bar) = &bar {
+                bar.suspend(|| show::note(&format!("rhinobox: {error}; trying again ...")));
+            }
+        }
+    }
+
     /// Takes it away.
     pub(super) fn finish(&self) {
         self.over.store(true, Ordering::Relaxed);
@@ -88,4 +116,17 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Ctrl-C takes the bar away before it ends the run, so that the next line stands on its own.
+fn take_away_on_a_signal(bar: &ProgressBar) {
+    signal::block();
+    let bar = bar.clone();
+    let waiting = signal::on_the_next(move |name| {
+        bar.finish_and_clear();
+        show::note("rhinobox: stopped; what was sent is stored, and the same command sends the rest");
+        // As a shell says it of who was ended by the signal.
+        std::process::exit(if name == "SIGINT" { 130 } else { 143 });
+    });
+    waiting.expect("a run that can start threads to send with can start one more");
 }
