@@ -91,7 +91,13 @@ fn read(place: &FilePlace) -> Result<Option<String>, ConfigError> {
     let path: &Path = &place.path;
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !place.required => Ok(None),
+        // What is wrong with the data folder itself is said where it is opened.
+        Err(error)
+            if !place.required
+                && matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(ConfigError::unreadable(path, &error)),
     }
 }

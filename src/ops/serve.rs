@@ -4,6 +4,7 @@
 //! first, give every core its lane, say `listening on`. `/healthz` answers from the moment the address is bound.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Failure;
@@ -32,11 +33,16 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     signal::block();
     signal::ignore_file_size_signal();
     let data_dir = &settings.data_dir;
+    let lies = data_dir.metadata().map(|metadata| metadata.is_dir());
+    if matches!(&lies, Ok(false))
+        || lies.is_err_and(|error| error.kind() == std::io::ErrorKind::NotADirectory)
+    {
+        return Err(unusable(data_dir, "used", &std::io::ErrorKind::NotADirectory.into()).into());
+    }
     let (watched, access) = read_tokens(&settings)?;
-    std::fs::create_dir_all(data_dir)
-        .map_err(|error| format!("the data directory {} cannot be made: {error}", data_dir.display()))?;
+    std::fs::create_dir_all(data_dir).map_err(|error| unusable(data_dir, "made", &error))?;
     let lock = process::lock_file(&data_dir.join(dir::LOCK_FILE))
-        .map_err(|error| format!("the data directory {} cannot be used: {error}", data_dir.display()))?;
+        .map_err(|error| unusable(data_dir, "used", &error))?;
     // More connections than the default limit allows; where it cannot be raised, accepting slows down earlier.
     let descriptors = process::raise_nofile_limit().unwrap_or(0);
     let listener = bind(&settings)?;
@@ -156,6 +162,24 @@ fn read_tokens(settings: &Settings) -> Result<(Watched, Access), Failure> {
         Access::Open | Access::Closed(_) => say("tokens: none, everybody who can connect is let in"),
     }
     Ok((watched, access))
+}
+
+/// Why the data directory is of no use, and what may be done about it.
+fn unusable(data_dir: &Path, what: &str, error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let then = match error.kind() {
+        // The one who holds the lock is in the error.
+        ErrorKind::WouldBlock => "stop that daemon, or choose another folder with --data-dir",
+        ErrorKind::NotADirectory => "it is no folder, or lies in none; choose one with --data-dir",
+        ErrorKind::PermissionDenied => {
+            "run it as the user who owns the folder, or choose another with --data-dir"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read-only; choose another folder with --data-dir"
+        }
+        _ => "choose another folder with --data-dir",
+    };
+    format!("the data directory {} cannot be {what}: {error}: {then}", data_dir.display())
 }
 
 fn bind(settings: &Settings) -> Result<Listener, Failure> {

@@ -8,6 +8,7 @@ fn a_second_start_is_refused_and_the_first_serves_on() {
     let (code, said) = daemon.setup.refused();
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("rhinobox: ") && said.contains("data directory"), "{said}");
+    assert!(said.contains("is locked by process") && said.contains("stop that daemon"), "{said}");
     daemon.serves();
 }
 

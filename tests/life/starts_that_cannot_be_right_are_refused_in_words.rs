@@ -110,7 +110,8 @@ fn a_data_directory_that_cannot_be_is_refused() {
     let setup = Setup::new();
     let file = setup.data().to_owned();
     fs::write(&file, "a file").expect("written");
-    refused(&setup, &[&file.display().to_string()]);
+    refused(&setup, &[&format!("the data directory {}", file.display()), "it is no folder", "--data-dir"]);
+    refused(&Setup::new().data_dir(&file.join("sub")), &["it is no folder, or lies in none", "--data-dir"]);
     refused(&Setup::new().data_dir(std::path::Path::new("/proc/nothing")), &["/proc/nothing"]);
 }
 
