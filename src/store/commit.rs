@@ -156,6 +156,12 @@ impl Size {
         self.table + self.payload
     }
 
+    /// Bytes of the table of a batch with these records: what is in front of the payloads.
+    #[must_use]
+    pub fn table_bytes(self) -> usize {
+        BATCH_HEADER_BYTES + self.table
+    }
+
     /// Bytes of a batch with these records.
     #[must_use]
     pub fn batch_bytes(self) -> usize {
@@ -219,7 +225,7 @@ pub fn encode(buffer: &mut Buffer, at: Position, now: Wall, appends: &[Append]) 
     let mut cursor = Cursor {
         slot: BATCH_HEADER_BYTES,
         entry: BATCH_HEADER_BYTES + SLOT_BYTES * size.records,
-        payload: BATCH_HEADER_BYTES + size.table,
+        payload: size.table_bytes(),
     };
     let table_bytes = cursor.payload;
     let mut lsns = (Lsn(u64::MAX), Lsn(0));

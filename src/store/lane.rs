@@ -316,7 +316,7 @@ impl Writer {
         let kept: u64 = kept.map(|record| Size::of(&record.body).bytes() as u64).sum();
         let begun_ns = clock::now_ns();
         let bytes = buffer.len();
-        let (result, _buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
+        let (result, buffer) = open.file.write_all_at(buffer, 0..bytes, at.offset).await;
         let result = match result {
             Ok(()) if self.store.flushes_apart() || flush_although_os => open.file.sync_data().await,
             other => other,
@@ -338,6 +338,8 @@ impl Writer {
             self.flushed = at.seq;
         }
         self.next_batch = BatchSeq(at.seq.0 + 1);
+        self.store.recent.note(at.segment, at.offset, &buffer.as_slice()[..size.table_bytes()]);
+        drop(buffer);
         if let Some(open) = &mut self.open {
             open.end += bytes as u64;
             open.known.note_kept(kept);

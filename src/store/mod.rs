@@ -26,6 +26,7 @@ mod pace;
 pub mod probe;
 pub mod provision;
 pub mod read;
+mod recent;
 pub mod recovery;
 pub mod scan;
 pub mod scrub;
@@ -175,6 +176,7 @@ pub struct Store {
     epochs: epoch::Epochs,
     graveyard: graveyard::Graveyard,
     spares: spare::Spares,
+    recent: recent::Recent,
     next_segment: AtomicU32,
     /// Lanes whose open segment has a number below this begin a new one when they have nothing to write.
     renew_below: AtomicU32,
@@ -296,6 +298,7 @@ impl Store {
             epochs: epoch::Epochs::default(),
             graveyard: graveyard::Graveyard::default(),
             spares: spare::Spares::default(),
+            recent: recent::Recent::default(),
             compaction: compaction::CompactionStats::default(),
             scrub: scrub::ScrubStats::default(),
             checkpoint: checkpoint::CheckpointStats::default(),

@@ -286,20 +286,45 @@ pub(super) async fn batch_at(
     offset: u64,
     limit: u64,
 ) -> io::Result<Result<FoundBatch, FormatError>> {
-    let seed = header.nonce.seed(header.segment);
     let bytes = window.get(offset, BATCH_HEADER_BYTES).await?;
-    let found = match BatchHeader::decode(&bytes, seed, header.nonce.tag(), offset) {
+    let found = match batch_header(&bytes, header, offset, limit) {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
-    if found.segment != header.segment || found.lane != header.lane || found.end() > limit {
-        return Ok(Err(FormatError::Inconsistent));
-    }
     let table = window.get(offset, found.table_bytes as usize).await?;
     if table.len() < found.table_bytes as usize {
         return Ok(Err(FormatError::Short));
     }
     Ok(Ok(FoundBatch { table: table.to_vec(), header: found }))
+}
+
+/// The batch of which `table` has been kept, as [`batch_at`] would find it.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn batch_of(
+    table: &[u8],
+    header: &SegmentHeader,
+    offset: u64,
+    limit: u64,
+) -> Result<FoundBatch, FormatError> {
+    let found = batch_header(table, header, offset, limit)?;
+    let table = table.get(..found.table_bytes as usize).ok_or(FormatError::Short)?;
+    Ok(FoundBatch { table: table.to_vec(), header: found })
+}
+
+fn batch_header(
+    bytes: &[u8],
+    header: &SegmentHeader,
+    offset: u64,
+    limit: u64,
+) -> Result<BatchHeader, FormatError> {
+    let seed = header.nonce.seed(header.segment);
+    let found = BatchHeader::decode(bytes, seed, header.nonce.tag(), offset)?;
+    if found.segment != header.segment || found.lane != header.lane || found.end() > limit {
+        return Err(FormatError::Inconsistent);
+    }
+    Ok(found)
 }
 
 /// Why a batch is not whole, checking every entry and every payload.

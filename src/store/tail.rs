@@ -6,7 +6,8 @@
 //!   ends with what the index holds;
 //! - what is handed over is flushed (with `durability commit`);
 //! - a segment is not freed while it is read, and a read is short: who follows holds up nothing;
-//! - segments are read as they are written, past the page cache: what stands behind the last batch must not get into it.
+//! - segments are read as they are written, past the page cache: what stands behind the last batch must not get into it. Of
+//!   the last batches the tables are in memory, and the disk is not asked.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -90,6 +91,7 @@ impl Tail {
     /// One that has read nothing.
     #[must_use]
     pub fn new(store: &Arc<Store>, pool: &Pool) -> Tail {
+        store.recent.follow();
         Tail {
             store: store.clone(),
             pool: pool.clone(),
@@ -157,8 +159,15 @@ impl Tail {
         let window_bytes = if far { SCAN_WINDOW_BYTES } else { TAIL_WINDOW_BYTES };
         let mut window = Window::of(file, &self.pool, window_bytes);
         let mut taken = Taken { changes: Vec::new(), reached, bytes: 0, is_early: false };
+        // Records looked at since others went first.
+        let mut unbroken = 0;
         while taken.reached.last_batch < to.last_batch && taken.bytes < bytes_max {
-            let Some(batch) = next_batch(&mut window, header, taken.reached, to).await? else {
+            let kept = self.kept_batch(header, taken.reached, to);
+            let batch = match kept {
+                Some(batch) => Some(batch),
+                None => next_batch(&mut window, header, taken.reached, to).await?,
+            };
+            let Some(batch) = batch else {
                 taken.reached = to;
                 break;
             };
@@ -168,6 +177,11 @@ impl Tail {
                 taken.is_early = true;
                 break;
             }
+            unbroken += batch.header.records as usize;
+            if unbroken >= TAIL_RECORDS_AT_ONCE {
+                unbroken = 0;
+                yield_now().await;
+            }
             taken.bytes += batch.table.len();
             taken.reached = Written { end: batch.header.end(), last_batch: batch.header.seq };
         }
@@ -175,6 +189,13 @@ impl Tail {
             self.open.borrow_mut().remove(&segment.id);
         }
         Ok(Some(taken))
+    }
+
+    /// The batch behind `reached`, if its table is still in memory.
+    fn kept_batch(&self, header: &SegmentHeader, reached: Written, to: Written) -> Option<FoundBatch> {
+        let table = self.store.recent.get(header.segment, reached.end)?;
+        let batch = scan::batch_of(&table, header, reached.end, to.end).ok()?;
+        (batch.header.seq > reached.last_batch).then_some(batch)
     }
 
     /// `None` if its header cannot be read.
