@@ -1,10 +1,14 @@
 // The only door to the server: every request leaves here, with the token if there is one.
 //
-// Always: the token is kept for this tab alone (sessionStorage) and goes to this server alone; whether the server is
-// there is known in one place (`server`), which looks again by itself until it is.
+// Always: the token is kept for this tab alone, once the server has taken it, and goes to this server alone; whether the
+// server is there is known in one place (`server`), which looks again by itself until it is.
+
+import { forTheTab } from "./keep.js";
 
 const TOKEN_KEY = "rhinobox-token";
 const LOOK_AGAIN_MS = 1000;
+// As long as a server may take that is there: its answer may wait behind a drop.
+const LOOK_PATIENCE_MS = 10_000;
 
 // An answer that is an error, in the server's own words.
 export class ApiError extends Error {
@@ -29,16 +33,18 @@ class Server extends EventTarget {
   }
 
   set(state, words = "") {
-    if (state !== "ready") this.#timer ??= setTimeout(() => this.#look(), LOOK_AGAIN_MS);
+    if (state !== "ready") this.#timer ??= setTimeout(() => this.look(), LOOK_AGAIN_MS);
     if (state === this.state && words === this.words) return;
     Object.assign(this, { state, words });
     this.dispatchEvent(new Event("change"));
   }
 
-  async #look() {
+  // Looks whether it is there; for a server that has stopped without a word nobody else sees that.
+  async look() {
+    clearTimeout(this.#timer);
     this.#timer = null;
     try {
-      const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(LOOK_PATIENCE_MS) });
       if (answer.status === 503) this.set("busy", await wordsOf(answer));
       else this.set("ready");
     } catch {
@@ -54,13 +60,12 @@ class Server extends EventTarget {
 export const server = new Server();
 
 export const token = {
-  get: () => sessionStorage.getItem(TOKEN_KEY),
-  set: (value) => sessionStorage.setItem(TOKEN_KEY, value),
-  forget: () => sessionStorage.removeItem(TOKEN_KEY),
+  get: () => forTheTab.get(TOKEN_KEY),
+  set: (value) => forTheTab.set(TOKEN_KEY, value),
+  forget: () => forTheTab.forget(TOKEN_KEY),
 };
 
-function withToken(headers = {}) {
-  const value = token.get();
+function withToken(headers = {}, value = token.get()) {
   return value === null ? headers : { ...headers, Authorization: `Bearer ${value}` };
 }
 
@@ -69,15 +74,25 @@ export const isToken = (text) => /^[\x21-\x7e]{1,1024}$/.test(text);
 
 export const storedUrl = (path) => `/${path.split("/").map(encodeURIComponent).join("/")}`;
 
+// Null of what is not of this server's making.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 async function wordsOf(answer) {
   const body = await answer.json().catch(() => null);
   return body?.error ?? `The server answered ${answer.status}.`;
 }
 
-// Asks, and gives the answer if it is good. Throws an ApiError, an AwayError, or what an abort throws.
-export async function ask(path, { method = "GET", json, headers, signal, quiet = false } = {}) {
+// Asks, and gives the answer if it is good. Throws an ApiError, an AwayError, or what an abort throws. `as` is a token to be
+// tried in place of the one that is kept; `quiet`, that nobody is asked to sign in.
+export async function ask(path, { method = "GET", json, headers, signal, as, quiet = false } = {}) {
   // Without credentials a browser asks nobody for a password by itself: this page does.
-  const options = { method, headers: withToken(headers), signal, credentials: "omit" };
+  const options = { method, headers: withToken(headers, as), signal, credentials: "omit" };
   if (json !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(json);
@@ -112,7 +127,8 @@ function failure(status, body, retryAfter, quiet = false) {
 }
 
 // Sends a form of files and hears of each as it is stored (NDJSON). `onSent(bytes)` tells how much of the body has left,
-// `onLine(object)` of a file. Resolves when the last line has come. XMLHttpRequest, for fetch tells nothing of what leaves.
+// `onLine(object)` of a file. Resolves when the last line has come; an AwayError may also come of a file that cannot be read
+// any more. XMLHttpRequest, for fetch tells nothing of what leaves.
 export function sendForm(form, { onSent, onLine, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -120,36 +136,29 @@ export function sendForm(form, { onSent, onLine, signal }) {
     let isDone = false;
     const takeLines = () => {
       if (request.status !== 200) return;
-      for (let end; (end = request.responseText.indexOf("\n", read)) >= 0; read = end + 1) {
-        const line = JSON.parse(request.responseText.slice(read, end));
+      const text = request.responseText;
+      for (let end; (end = text.indexOf("\n", read)) >= 0; read = end + 1) {
+        const line = parsed(text.slice(read, end));
+        if (line === null) return;
         if (line.done) isDone = true;
         else onLine(line);
       }
     };
-    const away = () => {
-      server.set("away", "The server does not answer.");
-      reject(new AwayError("The connection broke before the server had answered."));
-    };
+    const broken = () => reject(new AwayError("The connection broke before the server had answered."));
     request.upload.onprogress = (event) => onSent(event.loaded);
     request.onprogress = takeLines;
     request.onload = () => {
       if (request.status === 200) {
         takeLines();
         if (isDone) resolve();
-        else away();
+        else broken();
         return;
       }
-      let body = null;
-      try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        // Not of this server's making: its status is told.
-      }
-      reject(failure(request.status, body, request.getResponseHeader("Retry-After")));
+      reject(failure(request.status, parsed(request.responseText), request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => {
       takeLines();
-      away();
+      broken();
     };
     request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     signal.addEventListener("abort", () => request.abort(), { once: true });

@@ -5,6 +5,7 @@
 import { ask, server, token } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { DropView } from "./drop.js";
+import { forGood } from "./keep.js";
 import { signIn } from "./signin.js";
 
 const TITLES = { drop: "Drop", browse: "Browse", watch: "Watch" };
@@ -16,10 +17,17 @@ const THEMES = { auto: "light dark", light: "light", dark: "dark" };
 const views = { drop: new DropView(byId("view-drop")) };
 let shown = null;
 
-// What is looked at seldom comes when it is looked at.
+// What is looked at seldom comes when it is looked at, once however often it is asked for meanwhile.
+const coming = {};
+const make = {
+  browse: async () => new (await import("./browse.js")).BrowseView(byId("view-browse")),
+  watch: async () => new (await import("./watch.js")).WatchView(byId("view-watch")),
+};
+
 async function viewOf(name) {
-  if (!views[name] && name === "browse") views.browse = new (await import("./browse.js")).BrowseView(byId("view-browse"));
-  if (!views[name] && name === "watch") views.watch = new (await import("./watch.js")).WatchView(byId("view-watch"));
+  if (views[name]) return views[name];
+  coming[name] ??= make[name]().finally(() => delete coming[name]);
+  views[name] = await coming[name];
   return views[name];
 }
 
@@ -29,8 +37,6 @@ function route() {
 }
 
 async function show({ isFirst = false } = {}) {
-  // The link that skips to the content is not a view.
-  if (location.hash === "#main") return;
   const { name, what } = route();
   for (const other of Object.keys(TITLES)) byId(`view-${other}`).hidden = other !== name;
   for (const link of document.querySelectorAll("nav [data-view]")) {
@@ -61,7 +67,8 @@ function showServer() {
     setText(element, was && was !== "ready" ? "The server is back." : "");
     if (was && was !== "ready") {
       setTimeout(() => server.isReady && setText(element, ""), 3000);
-      show();
+      if (views[shown]) views[shown].goOn?.();
+      else show();
     }
   } else {
     setText(element, `${server.words} Looking again every second; nothing is lost.`);
@@ -77,21 +84,18 @@ function chooseTheme(name) {
 }
 
 function showTheme() {
-  const kept = localStorage.getItem(THEME_KEY);
+  const kept = forGood.get(THEME_KEY);
   chooseTheme(Object.hasOwn(THEMES, kept) ? kept : "auto");
   byId("theme").addEventListener("click", () => {
     const names = Object.keys(THEMES);
     const next = names[(names.indexOf(byId("theme").dataset.theme) + 1) % names.length];
-    localStorage.setItem(THEME_KEY, next);
+    forGood.set(THEME_KEY, next);
     chooseTheme(next);
   });
 }
 
-async function takePulse() {
-  if (document.hidden || !server.isReady) return;
-  await ask("/readyz", { quiet: true }).catch((error) => {
-    if (error.status === 503) server.set("busy", error.message);
-  });
+function takePulse() {
+  if (!document.hidden && server.isReady) server.look();
 }
 
 function showToken() {
@@ -115,6 +119,11 @@ byId("sign-out").addEventListener("click", () => {
   location.reload();
 });
 addEventListener("hashchange", () => show());
+// The address says what is shown, so this link must not change it.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
 document.addEventListener("visibilitychange", takePulse);
 setInterval(takePulse, PULSE_MS);
 showServer();

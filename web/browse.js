@@ -7,6 +7,7 @@ import { AwayError, askJson } from "./api.js";
 import { Details } from "./details.js";
 import { h, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
+import { forGood } from "./keep.js";
 import { Shelf, thumbnail } from "./media.js";
 
 const TYPES = ["", "images", "videos", "audio", "documents", "spreadsheets", "presentations", "archives", "code", "other"];
@@ -24,7 +25,7 @@ export class BrowseView {
   #actions = new WeakMap();
   #typing = null;
   #isFromList = false;
-  #layout = localStorage.getItem(LAYOUT_KEY) === "list" ? "list" : "grid";
+  #layout = forGood.get(LAYOUT_KEY) === "list" ? "list" : "grid";
 
   constructor(element) {
     this.element = element;
@@ -49,7 +50,13 @@ export class BrowseView {
     else this.details.open(open, what.get("at"));
   }
 
+  // The server is back: what it did not answer is asked again, what is shown stays.
+  goOn() {
+    if (!this.again.hidden) this.#load(this.#records.size === 0);
+  }
+
   hide() {
+    clearTimeout(this.#typing);
     this.details.close();
     // So that it is looked at anew when it is shown again.
     this.#asked = null;
@@ -71,7 +78,7 @@ export class BrowseView {
     this.list = h("ul", { class: "files", "aria-labelledby": "browse-title" });
     this.words = h("p", { class: "words", role: "status" });
     this.clear = h("button", { type: "button", onclick: () => this.#go({ type: "", category: "", q: "" }) }, "Show everything");
-    this.again = h("button", { type: "button", onclick: () => this.#reload() }, "Try again");
+    this.again = h("button", { type: "button", onclick: () => this.goOn() }, "Try again");
     this.more = h("button", { type: "button", class: "more", onclick: () => this.#load() }, "More");
     this.element.append(
       h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); ask(); } }, this.search, this.category),
@@ -131,7 +138,7 @@ export class BrowseView {
 
   #lay(name) {
     this.#layout = name;
-    localStorage.setItem(LAYOUT_KEY, name);
+    forGood.set(LAYOUT_KEY, name);
     this.list.className = `files is-${name}`;
     ["grid", "list"].forEach((layout, at) => setAttribute(this.layouts[at], "aria-pressed", String(layout === name)));
   }
@@ -154,6 +161,8 @@ export class BrowseView {
       for (const [name, value] of Object.entries(this.#asked)) if (value !== "") what.set(name, value);
       if (!isFirst && this.#cursor !== null) what.set("cursor", this.#cursor);
       const { files, next_cursor: cursor } = await askJson(`/files?${what}`, { signal: loading.signal });
+      // Something else was asked for while the answer was on its way here.
+      if (loading.signal.aborted) return;
       if (isFirst) this.#empty();
       for (const record of files) this.#append(record);
       this.#cursor = cursor ?? null;
@@ -188,6 +197,7 @@ export class BrowseView {
 
   #empty() {
     this.#shelf.clear();
+    this.#seen.disconnect();
     this.#records.clear();
     this.list.replaceChildren();
   }
@@ -201,10 +211,10 @@ export class BrowseView {
   }
 
   #makeElement(record) {
-    const link = h("a", { class: "file", onclick: () => { this.#isFromList = true; } },
+    const link = h("a", { class: "file", onclick: (event) => { this.#isFromList = !(event.ctrlKey || event.metaKey || event.shiftKey); } },
       thumbnail(record, this.#shelf, (element, action) => this.#whenSeen(element, action)),
-      h("span", { class: "file-name" }, record.original_name || record.path.split("/").at(-1)),
-      h("span", { class: "file-more" }, [record.folder, ownCategory(record)].filter(Boolean).join(" · ") || record.media_type),
+      h("span", { class: "file-name" }, format.name(record.original_name || record.path.split("/").at(-1))),
+      h("span", { class: "file-more" }, [format.name(record.folder ?? ""), ownCategory(record)].filter(Boolean).join(" · ") || record.media_type),
       h("span", { class: "file-size" }, format.bytes(record.size)),
       h("span", { class: "file-date" }, format.date(record.uploaded_at)));
     // The address is that of the moment it is followed: what is searched for may have changed since.
@@ -224,6 +234,8 @@ export class BrowseView {
       if (this.#records.size === 0) this.#reload();
       return;
     }
+    // It may have met another of the list.
+    this.#records.get(record.path)?.element.remove();
     const element = this.#makeElement(record);
     known.element.replaceWith(element);
     this.#records.set(record.path, { record, element });

@@ -13,6 +13,8 @@ export class Details {
   #hash = null;
   #at = null;
   #shelf = new Shelf();
+  // Ends with what it was asked about.
+  #questions = new AbortController();
 
   // `onChange(path, record)`: the name at a path is now this record, or, with null, gone.
   constructor({ onClose, onChange, onCategory }) {
@@ -39,7 +41,17 @@ export class Details {
 
   close() {
     this.#hash = null;
+    this.#endQuestions();
     this.dialog.close();
+  }
+
+  #endQuestions() {
+    this.#questions.abort();
+    this.#questions = new AbortController();
+  }
+
+  #ask(question) {
+    return askFor({ ...question, signal: this.#questions.signal });
   }
 
   // Of the content with this hash, under the name at this path, or its first.
@@ -47,6 +59,7 @@ export class Details {
     if (hash === this.#hash && at === this.#at && this.isOpen) return;
     this.#hash = hash;
     this.#at = at;
+    this.#endQuestions();
     this.#shelf.clear();
     this.#show(h("h2", { id: "details-title" }, "Looking …"));
     if (!this.isOpen) this.dialog.showModal();
@@ -54,7 +67,7 @@ export class Details {
       const meta = await askJson(`/files/${encodeURIComponent(hash)}/meta`);
       if (this.#hash === hash && this.#at === at) this.#paint(meta);
     } catch (error) {
-      if (this.#hash !== hash) return;
+      if (this.#hash !== hash || this.#at !== at) return;
       this.#show(h("h2", { id: "details-title" }, "It cannot be shown"), h("p", { class: "problem", role: "alert" }, error.message));
     }
   }
@@ -84,7 +97,7 @@ export class Details {
       fact("Size", `${format.bytes(record.size)}${record.size >= 1000 ? ` (${format.count(record.size)} bytes)` : ""}`),
       fact("Type", record.mime_type),
       fact("Category", own === "" ? record.category : button(own, () => this.onCategory(own), "link"), own === "" ? "" : ` in ${record.category.split("/").slice(0, 2).join("/")}`),
-      record.folder ? fact("Folder", record.folder) : [],
+      record.folder ? fact("Folder", format.name(record.folder)) : [],
       record.comment ? fact("Comment", record.comment) : [],
       tags.length > 0 ? fact("Tags", h("span", { class: "tags" }, ...tags.map(([key, value]) => h("span", { class: "tag" }, value === "" ? key : `${key}: ${value}`)))) : [],
       fact("Stored", h("time", { datetime: record.uploaded_at }, format.date(record.uploaded_at))),
@@ -94,7 +107,7 @@ export class Details {
     this.#show(
       preview(record, this.#shelf),
       h("div", { class: "details-side" },
-        h("h2", { id: "details-title" }, record.original_name || record.path),
+        h("h2", { id: "details-title" }, format.name(record.original_name || record.path)),
         meta.damaged && h("p", { class: "problem" }, "The stored copy is damaged. Storing the file again heals it."),
         h("p", { class: "actions" },
           button("Download", () => save(record), "primary"),
@@ -110,13 +123,15 @@ export class Details {
 
   async #again(at) {
     const hash = this.#hash;
+    // Somebody went elsewhere while it was being done.
+    if (hash === null) return;
     this.#hash = null;
     await this.open(hash, at);
   }
 
   async #rename(record) {
     let renamed = null;
-    await askFor({
+    await this.#ask({
       title: "Rename",
       content: [
         field("Name", { name: "name", value: record.original_name, required: true, autofocus: true, maxlength: 1024 }),
@@ -143,7 +158,7 @@ export class Details {
   async #edit(record) {
     const lines = Object.entries(record.tags ?? {}).map(([key, value]) => `${key} = ${value}`);
     let edited = null;
-    await askFor({
+    await this.#ask({
       title: "Comment and tags",
       content: [
         h("label", {}, "Comment", h("textarea", { name: "comment", rows: "3", maxlength: 4096, autofocus: true }, record.comment ?? "")),
@@ -167,8 +182,8 @@ export class Details {
 
   async #delete(record, names) {
     const choice = (value, words, isChosen) => h("label", { class: "choice" }, h("input", { type: "radio", name: "what", value, checked: isChosen }), words);
-    const isDone = await askFor({
-      title: `Delete “${record.original_name}”?`,
+    const isDone = await this.#ask({
+      title: `Delete “${format.name(record.original_name)}”?`,
       content: names > 1
         ? [choice("name", "Only this name; the content stays under its others", true), choice("content", `The content with all its ${format.count(names)} names`, false)]
         : [h("p", {}, "It has no other name: the content goes too. This cannot be undone.")],
@@ -188,7 +203,7 @@ function namesOf(meta, shown) {
   return [
     h("h3", {}, `All ${format.count(meta.names_total)} names`),
     h("ul", { class: "names" }, ...meta.names.map((name) => {
-      const words = [JOINED([name.folder, name.original_name]), h("span", { class: "hint" }, ` ${name.category}, ${format.date(name.uploaded_at)}`)];
+      const words = [format.name(JOINED([name.folder, name.original_name])), h("span", { class: "hint" }, ` ${name.category}, ${format.date(name.uploaded_at)}`)];
       if (name.path === shown.path) return h("li", { "aria-current": "true" }, ...words);
       const what = new URLSearchParams(location.hash.split("?")[1] ?? "");
       what.set("open", meta.hash);

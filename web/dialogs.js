@@ -3,18 +3,18 @@
 import { h } from "./dom.js";
 
 // A dialog with this form's content. `send(values)` may throw an Error, whose words are shown; gives true once it has not,
-// false when it was closed.
-export function askFor({ title, content, action, isDangerous = false, send, canClose = true }) {
+// false when it was closed, by hand or by `signal`. While it is being sent it stays.
+export function askFor({ title, content, action, isDangerous = false, send, canClose = true, signal }) {
   return new Promise((resolve) => {
     const problem = h("p", { class: "problem", role: "alert" });
     const submit = h("button", { class: isDangerous ? "danger" : "primary" }, action);
-    const close = canClose && h("button", { type: "button", onclick: () => dialog.close() }, "Not now");
+    const close = h("button", { type: "button", hidden: !canClose, onclick: () => dialog.close() }, "Not now");
     const form = h("form", { method: "dialog" }, h("h2", { id: "dialog-title" }, title), ...content, problem, h("p", { class: "actions" }, submit, close));
     const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
     let isDone = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      submit.disabled = true;
+      submit.disabled = close.disabled = true;
       problem.textContent = "";
       try {
         await send(Object.fromEntries(new FormData(form)));
@@ -23,9 +23,12 @@ export function askFor({ title, content, action, isDangerous = false, send, canC
       } catch (error) {
         problem.textContent = error.message;
       }
-      submit.disabled = false;
+      submit.disabled = close.disabled = false;
     });
-    dialog.addEventListener("cancel", (event) => canClose || event.preventDefault());
+    dialog.addEventListener("cancel", (event) => {
+      if (!canClose || close.disabled) event.preventDefault();
+    });
+    signal?.addEventListener("abort", () => dialog.close(), { once: true });
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(isDone);

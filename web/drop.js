@@ -5,7 +5,8 @@ import { byId, h, icon, oncePerFrame, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
 import { chosen, dropped } from "./scan.js";
-import { Transfer, isFinished } from "./transfer.js";
+import { isFinished } from "./tally.js";
+import { Transfer } from "./transfer.js";
 
 // As in the style sheet.
 const ROW_HEIGHT = 56;
@@ -24,7 +25,9 @@ export class DropView {
   #transfer = new Transfer();
   #filter = "all";
   #shown = [];
+  // How many drops are looked through, and how often all were cancelled.
   #walking = 0;
+  #cancels = 0;
   #beganAt = 0;
   #wasActive = false;
   #terms = { category: "", comment: "" };
@@ -41,13 +44,16 @@ export class DropView {
 
   // After a sign-in: what was held for want of a token goes on.
   resume() {
-    if (this.#transfer.active > 0 && token.get() !== null) this.#transfer.resume();
+    if (token.get() !== null) this.#transfer.letGo();
   }
 
   #build() {
     const button = (label, action) => h("button", { type: "button", onclick: action }, label);
     this.pause = button("Pause", () => this.#transfer.isPaused ? this.#transfer.resume() : this.#transfer.pause());
-    this.cancel = button("Cancel", () => this.#transfer.cancel());
+    this.cancel = button("Cancel", () => {
+      this.#cancels++;
+      this.#transfer.cancel();
+    });
     this.retry = button("Retry failed", () => this.#transfer.retryFailed());
     this.clear = button("Clear finished", () => this.#transfer.clear());
     this.headline = h("h2", { class: "transfer-headline" });
@@ -64,7 +70,10 @@ export class DropView {
       label: "Files of this drop", rowHeight: ROW_HEIGHT, make: makeRow, paint: (row, index) => paintRow(row, this.#shown[index]),
     });
     byId("transfer").append(
-      h("div", { class: "transfer-head" }, this.headline, h("div", { class: "actions" }, this.pause, this.cancel, this.retry, this.clear)),
+      h("div", { class: "transfer-head" },
+        this.headline,
+        // At the end is what stays: nothing moves under somebody's finger when another comes.
+        h("div", { class: "actions" }, this.retry, this.clear, this.pause, this.cancel)),
       this.bar,
       this.figures,
       h("div", { class: "chips", role: "group", "aria-label": "Which files to show" }, ...this.filters.map(({ element }) => element)),
@@ -76,7 +85,7 @@ export class DropView {
     const refresh = oncePerFrame(() => this.#refresh());
     this.#transfer.addEventListener("change", refresh);
     // Rates and the time left go on while nothing else changes.
-    setInterval(() => this.#transfer.active > 0 && refresh(), 500);
+    setInterval(() => this.#transfer.tally.active > 0 && refresh(), 500);
     for (const [button, input] of [["choose-files", byId("files")], ["choose-folder", byId("folder")]]) {
       byId(button).addEventListener("click", () => input.click());
       input.addEventListener("change", () => {
@@ -91,7 +100,7 @@ export class DropView {
       this.#add(files);
     });
     this.#listenToDrags();
-    addEventListener("beforeunload", (event) => this.#transfer.active > 0 && event.preventDefault());
+    addEventListener("beforeunload", (event) => this.#transfer.tally.active > 0 && event.preventDefault());
   }
 
   #listenToDrags() {
@@ -116,24 +125,34 @@ export class DropView {
 
   async #addDropped(transfer) {
     const found = dropped(transfer, (path, words) => this.#transfer.addUnreadable(path, words));
+    const terms = this.#termsNow();
     this.#walking++;
     let count = 0;
+    const drops = this.#cancels;
     for await (const some of found) {
+      // Cancelled: what was not found yet is not looked for.
+      if (drops !== this.#cancels) break;
       count += some.length;
-      this.#add(some);
+      this.#add(some, terms);
     }
     this.#walking--;
-    if (count === 0) setText(byId("announcer"), "There were no files in it.");
+    if (count === 0 && drops === this.#cancels) setText(byId("announcer"), "There were no files in it.");
     this.#refresh();
   }
 
-  #add(found) {
+  #add(found, terms = this.#termsNow()) {
     if (found.length === 0) return;
-    location.hash = "#/drop";
+    // Shown once: who leaves while folders are looked through is not called back.
+    if (this.#transfer.tally.active === 0) location.hash = "#/drop";
+    this.#transfer.add(found, terms);
+  }
+
+  // Category and comment as they are at the moment of the drop.
+  #termsNow() {
     const terms = { category: byId("category").value.trim(), comment: byId("comment").value.trim() };
     // Files with the same terms may travel together, so these are one object.
     if (terms.category !== this.#terms.category || terms.comment !== this.#terms.comment) this.#terms = terms;
-    this.#transfer.add(found, this.#terms);
+    return this.#terms;
   }
 
   #choose(name) {
@@ -144,7 +163,7 @@ export class DropView {
   }
 
   #refresh() {
-    const { items, counts, active } = this.#transfer;
+    const { items, tally: { counts, active } } = this.#transfer;
     this.element.classList.toggle("has-files", items.length > 0);
     byId("transfer").hidden = items.length === 0;
     if (active > 0 && !this.#wasActive) this.#beganAt = performance.now();
@@ -158,19 +177,23 @@ export class DropView {
   }
 
   #showHead() {
-    const { counts, active, bytes, isPaused, items } = this.#transfer;
-    const { share, bytesRate, filesRate, leftS } = this.#transfer.progress();
+    const { tally, isPaused, isHeld, items } = this.#transfer;
+    const { counts, active, bytes } = tally;
+    const { share, bytesRate, filesRate, leftS } = tally.progress();
     const done = counts.stored + counts.known;
     const total = items.length;
     let headline = `${format.count(done)} of ${format.files(total)}`;
     if (active === 0 && counts.failed > 0) headline = `${format.files(done)} stored, ${format.count(counts.failed)} failed`;
     else if (active === 0) headline = `${format.files(done)} stored`;
     setText(this.headline, headline);
-    const figures = [`${format.bytes(bytes.stored + bytes.known)} of ${format.bytes(bytes.total)}`];
+    const figures = [`${format.bytes(tally.moved)} of ${format.bytes(bytes.total)}`];
     if (counts.known > 0) figures.push(`${format.count(counts.known)} already stored, ${format.bytes(bytes.known)} not sent`);
-    if (isPaused) figures.push("paused");
+    if (isHeld && active > 0) figures.push("waiting for a token");
+    else if (isPaused) figures.push("paused");
     else if (bytesRate > 0 || filesRate > 0) figures.push(`${format.rate(bytesRate)}, ${format.files(filesRate)} a second`);
-    if (leftS !== null && active > 0) figures.push(`${format.span(leftS)} left`);
+    // While there is more to come nobody knows.
+    const isMoving = active > 0 && !isPaused && !isHeld && this.#walking === 0;
+    if (leftS !== null && isMoving) figures.push(`${format.span(leftS)} left`);
     if (active === 0 && this.#endedAfterS) figures.push(`in ${format.span(this.#endedAfterS)}`);
     if (this.#walking > 0) figures.push("looking through folders");
     setText(this.figures, figures.join(" · "));
@@ -188,7 +211,7 @@ export class DropView {
   #endedAfterS = 0;
 
   #announceEnd() {
-    const { counts } = this.#transfer;
+    const { counts } = this.#transfer.tally;
     this.#endedAfterS = (performance.now() - this.#beganAt) / 1000;
     const failed = counts.failed > 0 ? `, ${format.count(counts.failed)} failed` : "";
     setText(byId("announcer"), `${format.files(counts.stored + counts.known)} stored${failed}.`);
@@ -212,9 +235,9 @@ function paintRow(row, item) {
     row.kind = kind;
     parts.icon.replaceChildren(icon(kind));
   }
-  setText(parts.name, item.name);
+  setText(parts.name, format.name(item.name));
   setAttribute(parts.name, "href", item.record ? `#/browse?open=${item.record.hash}` : null);
-  const more = [item.folder, format.bytes(item.size), item.note || item.terms?.category].filter(Boolean);
+  const more = [format.name(item.folder), format.bytes(item.size), item.note || item.terms?.category].filter(Boolean);
   setText(parts.more, item.error === "" ? more.join(" · ") : item.error);
   const share = item.size > 0 ? item.moved / item.size : 0;
   const isMoving = (item.state === "sending" || item.state === "hashing") && item.size > 1 << 20;

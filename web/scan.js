@@ -1,5 +1,7 @@
 // What was dropped, chosen or pasted, as files with the folder that each was in.
 
+const FILES_AT_ONCE = 64;
+
 // The files of a drop, folders walked. To be called within the event: afterwards its items are gone. Gives an async
 // iterator of arrays of `{ file, folder }`; what cannot be read is told to `onUnreadable(path, words)`.
 export function dropped(transfer, onUnreadable) {
@@ -11,35 +13,42 @@ export function dropped(transfer, onUnreadable) {
 
 // Those of an input or of the clipboard.
 export function chosen(files) {
-  return [...files].map((file) => ({ file, folder: folderOf(file.webkitRelativePath) }));
+  const found = [...files].map((file) => ({ file, folder: folderOf(file.webkitRelativePath) }));
+  return found.sort((one, other) => names.compare(one.file.webkitRelativePath, other.file.webkitRelativePath));
 }
+
+// As people sort names: `note 2` before `note 10`. What is in a folder has no order that anybody would know.
+const names = new Intl.Collator(undefined, { numeric: true });
 
 const folderOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 
-// Depth first. A folder's entries come some at a time, until none come.
+// Depth first. A folder's entries come some at a time, until none come; files are asked for many at once, for each costs a
+// turn of the browser's.
 async function* walk(entries, onUnreadable) {
   const waiting = entries.reverse();
-  let found = [];
   while (waiting.length > 0) {
-    const entry = waiting.pop();
+    const files = [];
+    while (files.length < FILES_AT_ONCE && waiting.length > 0 && !waiting.at(-1).isDirectory) files.push(waiting.pop());
+    const found = await Promise.all(files.map((entry) => fileOf(entry).catch((error) => onUnreadable(pathOf(entry), unread(error)))));
+    if (files.length > 0) yield found.filter(Boolean);
+    if (!waiting.at(-1)?.isDirectory) continue;
+    const folder = waiting.pop();
     try {
-      if (entry instanceof File) {
-        found.push({ file: entry, folder: "" });
-      } else if (entry.isFile) {
-        const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-        found.push({ file, folder: folderOf(entry.fullPath).replace(/^\//, "") });
-      } else {
-        waiting.push(...(await entriesOf(entry)).reverse());
-      }
+      const inside = await entriesOf(folder);
+      while (inside.length > 0) waiting.push(inside.pop());
     } catch (error) {
-      onUnreadable(entry.fullPath.replace(/^\//, ""), `It cannot be read: ${error.message}`);
-    }
-    if (found.length >= 256) {
-      yield found;
-      found = [];
+      onUnreadable(pathOf(folder), unread(error));
     }
   }
-  yield found;
+}
+
+const unread = (error) => `It cannot be read: ${error.message}`;
+const pathOf = (entry) => (entry.fullPath ?? entry.name).replace(/^\//, "");
+
+async function fileOf(entry) {
+  if (entry instanceof File) return { file: entry, folder: "" };
+  const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+  return { file, folder: folderOf(pathOf(entry)) };
 }
 
 async function entriesOf(folder) {
@@ -47,7 +56,7 @@ async function entriesOf(folder) {
   const all = [];
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (some.length === 0) return all;
+    if (some.length === 0) return all.sort((one, other) => names.compare(one.name, other.name));
     all.push(...some);
   }
 }

@@ -3,60 +3,43 @@
 //   waiting -> hashing -> checking -> queued -> sending -> stored | known
 //                 \----------\---------\---------\-------> failed | cancelled
 //
-// Always: every file is in one state, and `counts` and `bytes` agree with that; a file is `stored` or `known` only by the
-// server's word; a request that got no answer is sent again once the server is back, a bounded number of times.
+// Always: every file is in one state, which `tally` counts; a file is `stored` or `known` only by the server's word; a
+// request that got no answer is sent again once the server is back, a bounded number of times.
 
 import { ApiError, AwayError, askJson, sendForm, server } from "./api.js";
 import { Hasher } from "./hasher.js";
+import { Tally, isFinished } from "./tally.js";
+import { Waiting } from "./waiting.js";
 
 // Requests at once. A browser keeps six connections to a server: two are left for the rest of the page.
 const LANES = 4;
-// Up to this a file travels with others.
-const SMALL_BYTES = 1 << 20;
-const BATCH_BYTES = 8 << 20;
-const BATCH_FILES = 256;
-// With fewer than this in hand a batch waits while more are on their way to it.
-const BATCH_FILES_LEAST = 48;
+// Hashes asked about at once, at most; and, while more are on their way, at least.
 const ASK_HASHES = 1000;
-const NAMES_AT_ONCE = 500;
+const ASK_HASHES_LEAST = 256;
 // How often one file is sent into a connection that breaks, and how often to a server that is busy.
 const BREAKS_MAX = 4;
 const BUSY_MAX = 60;
-// What a file counts beside its bytes when work is measured: about what a request for it costs.
-const FILE_WEIGHT = 8192;
-const SAMPLE_MS = 500;
-const SAMPLES = 12;
-
-const FINISHED = new Set(["stored", "known", "failed", "cancelled"]);
-export const isFinished = (item) => FINISHED.has(item.state);
+const GONE = "It was changed or taken away after it was chosen, so it cannot be read any more.";
 
 export class Transfer extends EventTarget {
   items = [];
-  counts = { waiting: 0, hashing: 0, checking: 0, queued: 0, sending: 0, stored: 0, known: 0, failed: 0, cancelled: 0 };
-  bytes = { total: 0, stored: 0, known: 0 };
+  tally = new Tally();
   isPaused = false;
+  // The server wants a token first, or another.
+  isHeld = false;
   #hasher = null;
   #toHash = [];
   #toCheck = [];
-  #toName = [];
-  #small = [];
-  #big = [];
+  #waiting = new Waiting();
   #jobs = new Set();
   #isChecking = false;
   // By hash, the one file of that content that is being sent; the others of the same wait for it (`twins`).
   #leaders = new Map();
   #notBefore = 0;
-  #samples = [];
-  #weight = { total: 0, done: 0 };
 
   constructor() {
     super();
     server.addEventListener("change", () => this.#pump());
-  }
-
-  get active() {
-    const { waiting, hashing, checking, queued, sending } = this.counts;
-    return waiting + hashing + checking + queued + sending;
   }
 
   // Takes files up. `terms` are the category and comment of all of them.
@@ -68,9 +51,7 @@ export class Transfer extends EventTarget {
         breaks: 0, busy: 0, isAlone: false, twins: [],
       };
       this.items.push(item);
-      this.counts.waiting++;
-      this.bytes.total += item.size;
-      this.#weight.total += item.size + FILE_WEIGHT;
+      this.tally.add(item);
       this.#toHash.push(item);
     }
     this.#pump();
@@ -78,9 +59,9 @@ export class Transfer extends EventTarget {
 
   // Shows what could not even be read.
   addUnreadable(path, words) {
-    const item = { name: path, folder: "", size: 0, state: "failed", error: words, isLost: true };
+    const item = { name: path, folder: "", size: 0, state: "failed", moved: 0, error: words, isLost: true };
     this.items.push(item);
-    this.counts.failed++;
+    this.tally.add(item);
     this.#tell();
   }
 
@@ -91,16 +72,23 @@ export class Transfer extends EventTarget {
 
   resume() {
     this.isPaused = false;
-    this.#samples = [];
+    this.tally.forgetSpeed();
+    this.#pump();
+  }
+
+  // Somebody has signed in.
+  letGo() {
+    this.isHeld = false;
     this.#pump();
   }
 
   cancel() {
     for (const job of this.#jobs) job.abort();
-    for (const queue of [this.#toHash, this.#toCheck, this.#toName, this.#small, this.#big]) queue.length = 0;
+    this.#toHash.length = this.#toCheck.length = 0;
+    this.#waiting.clear();
     this.#leaders.clear();
     for (const item of this.items) {
-      if (!isFinished(item)) this.#set(item, "cancelled");
+      if (!isFinished(item)) this.tally.set(item, "cancelled");
     }
     this.isPaused = false;
     this.#tell();
@@ -109,8 +97,8 @@ export class Transfer extends EventTarget {
   retryFailed() {
     for (const item of this.items) {
       if (item.state !== "failed" || item.isLost) continue;
-      Object.assign(item, { error: "", note: "", breaks: 0, busy: 0, moved: 0, twins: [] });
-      this.#set(item, "waiting");
+      Object.assign(item, { error: "", note: "", breaks: 0, busy: 0, twins: [] });
+      this.tally.set(item, "waiting");
       this.#toHash.push(item);
     }
     this.resume();
@@ -119,55 +107,8 @@ export class Transfer extends EventTarget {
   // Takes what is finished off the list.
   clear() {
     this.items = this.items.filter((item) => !isFinished(item));
-    for (const state of FINISHED) this.counts[state] = 0;
-    const total = this.items.reduce((sum, item) => sum + item.size, 0);
-    this.bytes = { total, stored: 0, known: 0 };
-    this.#weight = { total: total + FILE_WEIGHT * this.items.length, done: 0 };
-    this.#samples = [];
+    this.tally.restart(this.items);
     this.#tell();
-  }
-
-  // How far all of it is, from 0 to 1; how fast, over the last seconds; and how long it will still take, if that is known.
-  progress() {
-    const moving = this.#movingBytes();
-    const done = this.#weight.done + moving;
-    const share = this.#weight.total > 0 ? Math.min(1, done / this.#weight.total) : 0;
-    const now = performance.now();
-    const files = this.items.length - this.active;
-    const bytes = this.bytes.stored + this.bytes.known + moving;
-    const last = this.#samples.at(-1);
-    if (!last || now - last.at >= SAMPLE_MS) {
-      this.#samples.push({ at: now, done, files, bytes });
-      if (this.#samples.length > SAMPLES) this.#samples.shift();
-    }
-    const first = this.#samples[0];
-    const seconds = (now - first.at) / 1000;
-    if (seconds < 1 || this.active === 0 || this.isPaused) return { share, bytesRate: 0, filesRate: 0, leftS: null };
-    const workRate = (done - first.done) / seconds;
-    return {
-      share,
-      bytesRate: Math.max(0, (bytes - first.bytes) / seconds),
-      filesRate: Math.max(0, (files - first.files) / seconds),
-      leftS: workRate > 0 ? (this.#weight.total - done) / workRate : null,
-    };
-  }
-
-  #movingBytes() {
-    let sum = 0;
-    for (const job of this.#jobs) {
-      for (const item of job.items) sum += item.state === "sending" ? item.moved : 0;
-    }
-    return sum;
-  }
-
-  #set(item, state) {
-    this.counts[item.state]--;
-    const wasFinished = FINISHED.has(item.state);
-    item.state = state;
-    this.counts[state]++;
-    const isNow = FINISHED.has(state);
-    if (isNow !== wasFinished) this.#weight.done += (isNow ? 1 : -1) * (item.size + FILE_WEIGHT);
-    if (state === "stored" || state === "known") this.bytes[state] += item.size;
   }
 
   #tell() {
@@ -176,8 +117,10 @@ export class Transfer extends EventTarget {
 
   // Starts whatever can be started now. Called whenever anything has changed.
   #pump() {
+    // What comes next begins by itself.
+    if (this.tally.active === 0) this.isPaused = false;
     this.#tell();
-    if (this.isPaused || !server.isReady) return;
+    if (this.isPaused || this.isHeld || !server.isReady) return;
     this.#hashSome();
     this.#checkSome();
     const wait = this.#notBefore - performance.now();
@@ -190,18 +133,25 @@ export class Transfer extends EventTarget {
       this.#hasher ??= new Hasher();
       if (!this.#hasher.hasRoom) return;
       const item = this.#toHash.shift();
-      this.#set(item, "hashing");
+      this.tally.set(item, "hashing");
       const onProgress = (bytes) => {
-        if (item.state === "hashing") item.moved = bytes;
+        if (item.state === "hashing") this.tally.move(item, bytes);
         this.#tell();
       };
-      this.#hasher.hash(item.file, onProgress, ({ hash, error }) => {
+      this.#hasher.hash(item.file, onProgress, ({ hash, error, isUnstarted }) => {
         if (item.state !== "hashing") return;
-        if (error) {
+        if (isUnstarted) {
+          // A part of the page did not come: as long as the server is away.
+          server.set("away", "The server does not answer.");
+          this.#recover([item], new AwayError(error), () => {
+            this.tally.set(item, "waiting");
+            this.#toHash.push(item);
+          });
+        } else if (error) {
           this.#fail(item, error);
         } else {
-          Object.assign(item, { hash, moved: 0 });
-          this.#set(item, "checking");
+          item.hash = hash;
+          this.tally.set(item, "checking");
           this.#toCheck.push(item);
         }
         this.#pump();
@@ -211,8 +161,8 @@ export class Transfer extends EventTarget {
 
   // Asks which of the hashed are missing: when many have come together, or none is about to come.
   async #checkSome() {
-    const isMoreComing = this.#toCheck.length < ASK_HASHES && this.counts.hashing + this.#toHash.length > 0;
-    if (this.#isChecking || this.#toCheck.length === 0 || (isMoreComing && this.#toCheck.length < BATCH_FILES)) return;
+    const isMoreComing = this.#toCheck.length < ASK_HASHES && this.tally.counts.hashing + this.#toHash.length > 0;
+    if (this.#isChecking || this.#toCheck.length === 0 || (isMoreComing && this.#toCheck.length < ASK_HASHES_LEAST)) return;
     const items = this.#toCheck.splice(0, ASK_HASHES);
     this.#isChecking = true;
     try {
@@ -220,13 +170,13 @@ export class Transfer extends EventTarget {
       const { missing } = await askJson("/dedup", { method: "POST", json: { hashes } });
       const isMissing = new Set(missing);
       for (const item of items.filter((item) => item.state === "checking")) {
-        this.#set(item, "queued");
+        this.tally.set(item, "queued");
         if (isMissing.has(item.hash)) this.#queueToSend(item);
-        else this.#toName.push(item);
+        else this.#waiting.name(item);
       }
     } catch (error) {
       this.#recover(items.filter((item) => item.state === "checking"), error, (item) => {
-        this.#set(item, "checking");
+        this.tally.set(item, "checking");
         this.#toCheck.push(item);
       });
     }
@@ -241,19 +191,19 @@ export class Transfer extends EventTarget {
       return;
     }
     this.#leaders.set(item.hash, item);
-    (item.size <= SMALL_BYTES ? this.#small : this.#big).push(item);
+    this.#waiting.send(item);
   }
 
   // Whether there was something to do.
   #startJob() {
-    const known = this.#nextToName();
-    const items = known ?? this.#nextBatch() ?? this.#nextBig();
-    if (!items) return false;
+    const { hashing, checking } = this.tally.counts;
+    const next = this.#waiting.next(hashing + checking + this.#toHash.length > 0);
+    if (!next) return false;
+    const { items, isKnown } = next;
     const job = new AbortController();
-    job.items = items;
     this.#jobs.add(job);
-    for (const item of items) this.#set(item, "sending");
-    const work = known ? this.#name(items, job) : this.#send(items, job);
+    for (const item of items) this.tally.set(item, "sending");
+    const work = isKnown ? this.#name(items, job) : this.#send(items, job);
     work.finally(() => {
       this.#jobs.delete(job);
       this.#pump();
@@ -261,38 +211,12 @@ export class Transfer extends EventTarget {
     return true;
   }
 
-  #nextToName() {
-    const first = this.#toName[0];
-    if (!first) return null;
-    const end = this.#toName.findIndex((item) => item.terms !== first.terms);
-    return this.#toName.splice(0, Math.min(NAMES_AT_ONCE, end < 0 ? this.#toName.length : end));
-  }
-
-  #nextBig() {
-    return this.#big.length > 0 ? this.#big.splice(0, 1) : null;
-  }
-
-  #nextBatch() {
-    const first = this.#small[0];
-    if (!first) return null;
-    let end = 0;
-    for (let bytes = 0; end < Math.min(this.#small.length, BATCH_FILES); end++) {
-      const item = this.#small[end];
-      bytes += item.size;
-      const fits = item.terms === first.terms && bytes <= BATCH_BYTES && !item.isAlone && !first.isAlone;
-      if (end > 0 && !fits) break;
-    }
-    const isMoreComing = this.counts.hashing + this.counts.checking + this.#toHash.length > 0;
-    if (end === this.#small.length && end < BATCH_FILES_LEAST && isMoreComing) return null;
-    return this.#small.splice(0, end);
-  }
-
   // Names stored contents, without sending them.
   async #name(items, job) {
     const names = items.map(({ hash, name, folder }) => ({ hash, name, folder }));
     const again = (item) => {
-      this.#set(item, "queued");
-      this.#toName.push(item);
+      this.tally.set(item, "queued");
+      this.#waiting.name(item);
     };
     try {
       const json = { ...items[0].terms, names };
@@ -305,7 +229,7 @@ export class Transfer extends EventTarget {
         if (!error) this.#finish(item, "known", stored[next++]);
         else if (error.status === 404) {
           // It went, or was damaged, since we asked.
-          this.#set(item, "queued");
+          this.tally.set(item, "queued");
           this.#queueToSend(item);
         } else {
           this.#recover([item], new ApiError(error.status, error.error), again);
@@ -324,8 +248,9 @@ export class Transfer extends EventTarget {
     const onSent = (bytes) => {
       let left = bytes;
       for (const item of items) {
-        item.moved = Math.min(item.size, left);
-        left -= item.moved;
+        const bytes = Math.min(item.size, left);
+        if (item.state === "sending") this.tally.move(item, bytes);
+        left -= bytes;
       }
       this.#tell();
     };
@@ -336,19 +261,33 @@ export class Transfer extends EventTarget {
       else this.#refuse([item], new ApiError(line.status, line.error));
       this.#tell();
     };
+    const unanswered = () => items.filter((item) => item.state === "sending");
     try {
       await sendForm(form, { onSent, onLine, signal: job.signal });
+      this.#refuse(unanswered(), new Error("The server did not say what became of it."));
     } catch (error) {
-      this.#refuse(items.filter((item) => item.state === "sending"), error);
+      // A file that cannot be read ends the request just as a connection does that breaks.
+      const isGone = error instanceof AwayError && (await this.#failGone(unanswered()));
+      if (error instanceof AwayError && !isGone) server.set("away", "The server does not answer.");
+      this.#refuse(unanswered(), error, isGone);
     }
   }
 
-  #refuse(items, error) {
+  // Whether there were any.
+  async #failGone(items) {
+    const areThere = await Promise.all(items.map(({ file }) => file.slice(0, 1).arrayBuffer().then(() => true, () => false)));
+    const gone = items.filter((item, at) => !areThere[at] && item.state === "sending");
+    for (const item of gone) this.#fail(item, GONE);
+    return gone.length > 0;
+  }
+
+  #refuse(items, error, isNoBreak = false) {
     this.#recover(items, error, (item) => {
+      if (isNoBreak) item.breaks--;
       // Whatever it is that breaks or is too large: the others need not share it for ever.
       if (item.breaks > 1 || error.status === 413) item.isAlone = true;
-      this.#set(item, "queued");
-      (item.size <= SMALL_BYTES ? this.#small : this.#big).push(item);
+      this.tally.set(item, "queued");
+      this.#waiting.send(item);
     });
   }
 
@@ -360,9 +299,8 @@ export class Transfer extends EventTarget {
     if (isBusy) this.#wait(Math.max(1, error.retryAfterS));
     // Something else may be answered meanwhile: that it is there again does not say that this will work.
     if (isAway) this.#wait(1);
-    if (error.status === 401) this.pause();
+    if (error.status === 401) this.isHeld = true;
     for (const item of items) {
-      item.moved = 0;
       const isWorthIt =
         (isAway && ++item.breaks < BREAKS_MAX) ||
         (isBusy && ++item.busy < BUSY_MAX) ||
@@ -380,7 +318,7 @@ export class Transfer extends EventTarget {
 
   #fail(item, words) {
     item.error = words;
-    this.#set(item, "failed");
+    this.tally.set(item, "failed");
     if (this.#leaders.get(item.hash) !== item) return;
     // The next of the same content tries in its place.
     this.#leaders.delete(item.hash);
@@ -393,11 +331,11 @@ export class Transfer extends EventTarget {
 
   #finish(item, state, record) {
     if (record.hash !== item.hash) item.note = "It changed while it was sent: what arrived is what is stored.";
-    Object.assign(item, { record, moved: item.size });
-    this.#set(item, state);
+    item.record = record;
+    this.tally.set(item, state);
     if (this.#leaders.get(item.hash) !== item) return;
     this.#leaders.delete(item.hash);
-    this.#toName.push(...item.twins);
+    for (const twin of item.twins) this.#waiting.name(twin);
     item.twins = [];
   }
 }

@@ -25,6 +25,7 @@ export class WatchView {
   #timer = null;
   #looks = 0;
   #totals = {};
+  #isLooking = false;
 
   constructor(element) {
     this.element = element;
@@ -96,7 +97,9 @@ export class WatchView {
   }
 
   async #look() {
-    if (document.hidden || !server.isReady) return;
+    // A server that is slow to answer is not asked once more meanwhile.
+    if (document.hidden || !server.isReady || this.#isLooking) return;
+    this.#isLooking = true;
     try {
       if (this.#looks++ % TOTALS_LOOKS === 0) this.#totals = await askJson("/stats");
       const page = await (await ask("/metrics")).text();
@@ -107,6 +110,7 @@ export class WatchView {
       if (error.status === 403) setText(this.tiles.files.more, error.message);
       this.#before = null;
     }
+    this.#isLooking = false;
   }
 
   #paint(rates) {

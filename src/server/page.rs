@@ -47,12 +47,13 @@ macro_rules! asset {
 }
 
 /// All of them, the page itself first.
-static ASSETS: [Asset; 22] = [
+static ASSETS: [Asset; 25] = [
     asset!("index.html", HTML),
     asset!("style.css", STYLE),
     asset!("icon.svg", PICTURE),
     asset!("app.js", SCRIPT),
     asset!("api.js", SCRIPT),
+    asset!("keep.js", SCRIPT),
     asset!("dom.js", SCRIPT),
     asset!("format.js", SCRIPT),
     asset!("list.js", SCRIPT),
@@ -62,6 +63,8 @@ static ASSETS: [Asset; 22] = [
     asset!("sha256.js", SCRIPT),
     asset!("hash-worker.js", SCRIPT),
     asset!("hasher.js", SCRIPT),
+    asset!("tally.js", SCRIPT),
+    asset!("waiting.js", SCRIPT),
     asset!("transfer.js", SCRIPT),
     asset!("drop.js", SCRIPT),
     asset!("media.js", SCRIPT),

@@ -27,8 +27,15 @@ export default async function ({ page: open, daemon: start, dir, screenshot }) {
   await page.says("Sign in");
   await screenshot(page, "sign-in");
   await page.type("dialog input", "rhb_not_one_of_ours");
+  // Nothing is kept that the server has not taken, not even while it is being asked.
+  await page.run(`(() => {
+    const write = Storage.prototype.setItem;
+    globalThis.kept = [];
+    Storage.prototype.setItem = function (name, value) { kept.push(value); write.call(this, name, value); };
+  })()`);
   await page.press("Sign in");
   await page.until(`document.querySelector("dialog .problem").innerText !== ""`);
+  assert.deepEqual(await page.run("kept"), []);
   await page.type("dialog input", first);
   await page.press("Sign in");
   await page.until(`document.querySelector("dialog[open]") === null`);
