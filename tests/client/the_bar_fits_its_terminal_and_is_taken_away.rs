@@ -81,6 +81,7 @@ fn lines_fit_and_only_the_result_stays() {
         let output = on_a_terminal(&url(&daemon), &folder, columns, |_| {});
         assert!(output.status.success(), "{output:?}");
         let (lines, widest) = played(&output.stdout);
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("100%, 0 files"), "{output:?}");
         assert!(lines.len() == 1 && lines[0].starts_with("sent "), "{lines:?}");
         let of_result = lines[0].chars().count();
         assert!(widest <= of_result.max(columns as usize), "{widest} columns of {columns}");

@@ -37,7 +37,7 @@ impl Progress {
         if !io::stderr().is_terminal() {
             return none;
         }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let columns = terminal::size().map_or(COLUMNS_USUAL, |(columns, _)| columns);
         let template = TEMPLATES.iter().find(|(least, _)| *least <= columns).map_or("", |(_, text)| *text);
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -63,6 +63,10 @@ impl Progress {
                     && let Ok(metadata) = found.path.metadata()
                 {
                     counting.inc_length(metadata.len());
+                    // Of nothing all is done: it is not shown before there is something.
+                    if counting.is_hidden() && !over.load(Ordering::Relaxed) {
+                        counting.set_draw_target(ProgressDrawTarget::stderr());
+                    }
                 }
             }
         });
