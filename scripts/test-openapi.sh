@@ -18,6 +18,7 @@ daemon=
 trap 'if [ -n "$daemon" ]; then kill "$daemon" 2>/dev/null || true; wait "$daemon" || true; fi; rm -rf "$work"' EXIT
 
 start() {
+    : >"$work/out"
     "$rhinobox" serve --data-dir "$1" --addr 127.0.0.1:0 --max-upload-mb 16 >"$work/out" 2>"$work/log" </dev/null &
     daemon=$!
     url=
