@@ -397,8 +397,9 @@ pub const CATALOGUE_WAITING_MAX: usize = 64;
 pub const CATALOGUE_QUERY_MS: u64 = 1_000;
 /// The threads that answer lists get less of the processors than the cores (setpriority(2)).
 pub const CATALOGUE_LIST_NICE: i32 = 10;
-/// Bytes of the catalogue's journal before it is written to the catalogue itself, on a large volume.
-pub const CATALOGUE_JOURNAL_BYTES: u64 = 16 * MIB as u64;
+/// Bytes of the catalogue's journal before it is written to the catalogue itself: what is written and flushed in one go,
+/// while commits wait behind it. On the smallest volumes less.
+pub const CATALOGUE_JOURNAL_BYTES: u64 = 512 * KIB as u64;
 /// Where so few files are of the times or sizes that are asked for, they are looked at and sorted; where more are, the list
 /// is read in its order and the condition is met soon.
 pub const CATALOGUE_FEW: usize = 2_000;
