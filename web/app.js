@@ -79,7 +79,7 @@ function chooseTheme(name) {
   const button = byId("theme");
   button.dataset.theme = name;
   document.documentElement.style.colorScheme = THEMES[name];
-  setText(button, name[0].toUpperCase() + name.slice(1));
+  setText(button.querySelector("span"), name[0].toUpperCase() + name.slice(1));
   button.setAttribute("aria-label", `Colours: ${name === "auto" ? "as the system has them" : name}`);
 }
 

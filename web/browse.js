@@ -84,7 +84,7 @@ export class BrowseView {
       h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); ask(); } }, this.search, this.category),
       h("div", { class: "browse-bar" },
         h("div", { class: "chips", role: "group", "aria-label": "Type" }, ...this.types),
-        h("div", { class: "chips", role: "group", "aria-label": "Layout" }, ...this.layouts)),
+        h("div", { class: "chips layouts", role: "group", "aria-label": "Layout" }, ...this.layouts)),
       this.list,
       h("div", { class: "browse-end" }, this.words, this.clear, this.again, this.more),
     );
@@ -214,7 +214,7 @@ export class BrowseView {
     const link = h("a", { class: "file", onclick: (event) => { this.#isFromList = !(event.ctrlKey || event.metaKey || event.shiftKey); } },
       thumbnail(record, this.#shelf, (element, action) => this.#whenSeen(element, action)),
       h("span", { class: "file-name" }, format.name(record.original_name || record.path.split("/").at(-1))),
-      h("span", { class: "file-more" }, [format.name(record.folder ?? ""), ownCategory(record)].filter(Boolean).join(" · ") || record.media_type),
+      h("span", { class: "file-more" }, [format.name(record.folder ?? ""), ownCategory(record)].filter(Boolean).join(" · ") || kindOf(record)),
       h("span", { class: "file-size" }, format.bytes(record.size)),
       h("span", { class: "file-date" }, format.date(record.uploaded_at)));
     // The address is that of the moment it is followed: what is searched for may have changed since.
@@ -256,6 +256,9 @@ export class BrowseView {
     }
   }
 }
+
+// `txt` of `documents/txt/holiday`.
+const kindOf = ({ category = "", media_type: type }) => category.split("/")[1] ?? type;
 
 // What the person called it: behind the media type and the kind.
 export const ownCategory = ({ category = "" }) => category.split("/").slice(2).join("/");

@@ -1,11 +1,14 @@
 // Lines that move to the left, one point a look. Drawn as a picture of paths; colours are the style sheet's.
 
-import { setText, svg } from "./dom.js";
+import { h, setText, svg } from "./dom.js";
 
 const WIDTH = 600;
 const HEIGHT = 150;
+// With fewer points than this the rest of the picture is empty; with more of them it is as wide as they are.
+const POINTS_LEAST = 30;
 const TOP = 12;
 const BOTTOM = 4;
+const ZERO = HEIGHT - BOTTOM;
 
 export class Chart {
   #series;
@@ -25,9 +28,11 @@ export class Chart {
       "svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
       grid, ...this.#series.flatMap(({ area, line }) => [area, line]),
     );
-    this.#labels = [0, 1, 2].map((n) => Object.assign(document.createElement("span"), { className: `chart-label is-${n}` }));
-    this.element = Object.assign(document.createElement("div"), { className: "chart-frame" });
-    this.element.append(this.picture, ...this.#labels);
+    this.#labels = [0, 1, 2].map((n) => h("span", { class: `chart-label is-${n}` }));
+    this.begin = h("span");
+    this.element = h("div", {},
+      h("div", { class: "chart-frame" }, this.picture, ...this.#labels),
+      h("p", { class: "chart-axis" }, this.begin, h("span", {}, "now")));
   }
 
   // One value for each series; null where there is none.
@@ -54,7 +59,9 @@ export class Chart {
       const share = this.scale === "log" ? Math.log(Math.max(value, low) / low) / Math.log(high / low) : value / high;
       return (TOP + room * (1 - Math.min(1, Math.max(0, share)))).toFixed(1);
     };
-    const x = (at) => (WIDTH - ((this.#points.length - 1 - at) * WIDTH) / (this.most - 1)).toFixed(1);
+    const across = Math.max(POINTS_LEAST, this.#points.length);
+    setText(this.begin, `${across} s ago`);
+    const x = (at) => (WIDTH - ((this.#points.length - 1 - at) * WIDTH) / (across - 1)).toFixed(1);
     this.#series.forEach(({ line, area }, of) => {
       let path = "";
       let filled = "";
@@ -62,7 +69,7 @@ export class Chart {
       this.#points.forEach((values, at) => {
         const value = values[of];
         if (value === null) {
-          if (begin !== null) filled += `L${x(at - 1)} ${HEIGHT}L${begin} ${HEIGHT}Z`;
+          if (begin !== null) filled += `L${x(at - 1)} ${ZERO}L${begin} ${ZERO}Z`;
           begin = null;
           return;
         }
@@ -71,13 +78,13 @@ export class Chart {
         path += step;
         filled += step;
       });
-      if (begin !== null) filled += `L${WIDTH} ${HEIGHT}L${begin} ${HEIGHT}Z`;
+      if (begin !== null) filled += `L${WIDTH} ${ZERO}L${begin} ${ZERO}Z`;
       // A point alone shows as a dot: its line goes nowhere and has round ends.
       line.setAttribute("d", path.replace(/M([\d.]+ [\d.]+)(?=M|$)/g, "M$1h0.01"));
       area.setAttribute("d", filled);
     });
     const middle = this.scale === "log" ? Math.sqrt(low * high) : high / 2;
-    [high, middle, low].forEach((value, at) => setText(this.#labels[at], this.format(value)));
+    [high, middle, low].forEach((value, at) => setText(this.#labels[at], this.format(value).replace(/\.0(?= )/, "")));
   }
 }
 

@@ -20,7 +20,9 @@ export class Details {
   constructor({ onClose, onChange, onCategory }) {
     Object.assign(this, { onClose, onChange, onCategory });
     this.body = h("div", { class: "details-body" });
-    this.dialog = h("dialog", { class: "details", "aria-labelledby": "details-title" }, this.body);
+    // Not part of what comes and goes: it is there to be pressed all the while.
+    const close = h("button", { type: "button", class: "quiet details-close", "aria-label": "Close", onclick: () => this.dialog.close() }, "✕");
+    this.dialog = h("dialog", { class: "details", "aria-labelledby": "details-title" }, close, this.body);
     this.dialog.addEventListener("close", () => {
       // The event comes later than the end: it may be open for another file by then.
       if (this.isOpen) return;
@@ -73,7 +75,7 @@ export class Details {
   }
 
   #show(...content) {
-    this.body.replaceChildren(h("button", { type: "button", class: "quiet details-close", "aria-label": "Close", onclick: () => this.dialog.close() }, "✕"), ...content);
+    this.body.replaceChildren(...content);
   }
 
   #paint(meta) {

@@ -17,6 +17,7 @@ const THUMBNAIL_BYTES_MAX = 24e6;
 // With a token a film is fetched whole before it plays; a larger one only when that is asked for.
 const UNASKED_BYTES_MAX = 64e6;
 const TEXT_BYTES = 64 * 1024;
+const EXCERPT_BYTES = 400;
 const FETCHES_MAX = 4;
 
 function kindOf({ mime_type: mime = "" }) {
@@ -36,24 +37,31 @@ export class Shelf {
   // The address of a content for an element that shows it.
   async urlOf(record) {
     if (token.get() === null) return storedUrl(record.path);
-    // That of this moment: what waits across a clear() ends, too.
-    const { signal } = this.#abort;
-    await this.#turn();
-    try {
-      signal.throwIfAborted();
-      const answer = await ask(storedUrl(record.path), { signal });
+    return this.#fetch(record, {}, async (answer) => {
       const url = URL.createObjectURL(new Blob([await answer.blob()], { type: record.mime_type }));
       this.#urls.add(url);
       return url;
+    });
+  }
+
+  // Its first bytes, as text.
+  beginningOf(record, bytes) {
+    const headers = { Range: `bytes=0-${bytes - 1}` };
+    return this.#fetch(record, headers, async (answer) => new TextDecoder().decode(await answer.arrayBuffer()));
+  }
+
+  async #fetch(record, headers, take) {
+    // That of this moment: what waits across a clear() ends, too.
+    const { signal } = this.#abort;
+    if (this.#running >= FETCHES_MAX) await new Promise((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+    try {
+      signal.throwIfAborted();
+      return await take(await ask(storedUrl(record.path), { headers, signal }));
     } finally {
       this.#running--;
       this.#waiting.shift()?.();
     }
-  }
-
-  async #turn() {
-    if (this.#running >= FETCHES_MAX) await new Promise((resolve) => this.#waiting.push(resolve));
-    this.#running++;
   }
 
   // Forgets all of it. What still waits or runs ends.
@@ -68,7 +76,14 @@ export class Shelf {
 // A small picture of a record, or what stands for one. `inView(element, action)` calls when the element comes into view.
 export function thumbnail(record, shelf, inView) {
   const frame = h("span", { class: "thumbnail" }, icon(record.media_type));
-  if (kindOf(record) !== "image" || record.size > THUMBNAIL_BYTES_MAX || record.size === 0) return frame;
+  const kind = kindOf(record);
+  if (kind === "text" && record.size > 0) {
+    inView(frame, async () => {
+      const text = await shelf.beginningOf(record, EXCERPT_BYTES).catch(() => "");
+      if (text.trim() !== "") frame.append(h("span", { class: "excerpt", "aria-hidden": "true" }, text));
+    });
+  }
+  if (kind !== "image" || record.size > THUMBNAIL_BYTES_MAX || record.size === 0) return frame;
   inView(frame, async () => {
     // Damaged, gone, or nothing that this browser knows: the icon stays.
     const src = await shelf.urlOf(record).catch(() => null);
@@ -88,7 +103,7 @@ export function preview(record, shelf) {
     if (kind === null) return nothing("This kind of file has no preview.");
     frame.replaceChildren(h("p", {}, "Fetching it …"));
     try {
-      if (kind === "text") frame.replaceChildren(await textOf(record));
+      if (kind === "text") frame.replaceChildren(await textOf(record, shelf));
       else frame.replaceChildren(await mediaOf(kind, record, shelf, nothing));
     } catch (error) {
       nothing(error.name === "AbortError" ? "" : error.message || "It cannot be shown.");
@@ -110,9 +125,8 @@ async function mediaOf(kind, record, shelf, nothing) {
   return h(kind, { controls: true, preload: "metadata", src, onerror: failed, "aria-label": record.original_name });
 }
 
-async function textOf(record) {
-  const answer = await ask(storedUrl(record.path), { headers: { Range: `bytes=0-${TEXT_BYTES - 1}` } });
-  const text = new TextDecoder().decode(await answer.arrayBuffer());
+async function textOf(record, shelf) {
+  const text = await shelf.beginningOf(record, TEXT_BYTES);
   const isCut = record.size > TEXT_BYTES;
   return h("pre", { tabindex: "0", role: "region", "aria-label": "Its text" }, isCut ? `${text}\n…` : text);
 }

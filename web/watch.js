@@ -126,13 +126,13 @@ export class WatchView {
     const chosen = rates.stages.find(({ name }) => name === this.#stage);
     this.times.describe(`Times of the stage ${this.#stage}: p50 ${time(chosen.p50)}, p95 ${time(chosen.p95)}, p99 ${time(chosen.p99)}`);
     this.queue.push([rates.queue]);
-    this.#tile("files", `${format.count(filesRate)}/s`, rates.failedRate > 0 ? `${format.count(rates.failedRate)}/s failed` : `${format.count(rates.answersRate)} answers a second`);
-    this.#tile("data", format.rate(bytesRate), `${format.rate(rates.savedBytesRate)} of it not written again`);
+    this.#tile("files", `${format.count(filesRate)}/s`, rates.failedRate > 0 ? `${format.count(rates.failedRate)}/s failed` : `answers: ${format.count(rates.answersRate)}/s`);
+    this.#tile("data", format.rate(bytesRate), `already stored: ${format.rate(rates.savedBytesRate)}`);
     const { saved_bytes: saved, disk_bytes: disk } = this.#totals;
     const savedWords = saved === undefined ? `${format.bytes(rates.savedBytes)} saved` : `${format.bytes(saved)} saved in all`;
-    this.#tile("dedup", format.percent(rates.dedupFiles), `of files since the start; ${savedWords}`);
+    this.#tile("dedup", format.percent(rates.dedupFiles), `of the files; ${savedWords}`);
     if (rates.isRecovered) {
-      this.#tile("stored", format.count(rates.names), `names of ${format.count(rates.contents)} contents`);
+      this.#tile("stored", format.count(rates.names), `names, ${format.count(rates.contents)} contents`);
       this.#tile("disk", format.bytes(rates.free), `free; ${format.bytes(disk ?? rates.logBytes)} taken`);
     } else {
       this.#tile("stored", "–", "is being recovered");

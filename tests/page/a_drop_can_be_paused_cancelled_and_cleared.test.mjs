@@ -43,4 +43,13 @@ export default async function ({ page: open, daemon: start, link: connect, dir, 
   link.bytesPerSecond = Infinity;
   await page.drop([big[0]]);
   await page.says("1 file stored");
+
+  // A pause ends with what it was for.
+  link.bytesPerSecond = 1_000_000;
+  await page.drop([await bigFile(folder, "one more.mp4", 1_500_000)]);
+  await page.until(`${state("sending")} === 1`);
+  await page.press("Pause");
+  await page.says("2 files stored");
+  await page.drop([await bigFile(folder, "and another.mp4", 1_500_000)]);
+  await page.says("3 files stored");
 }

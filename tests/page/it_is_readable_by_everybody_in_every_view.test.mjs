@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
-import { manyFiles } from "./support/files.mjs";
+import { anAlbum, manyFiles } from "./support/files.mjs";
 
 const LOOKS = [
   { name: "light", width: 1200, height: 850, scheme: "light" },
@@ -17,7 +17,15 @@ const LOOKS = [
 export default async function ({ page: open, daemon: start, dir, screenshot, say, skip }) {
   const daemon = await start();
   const paths = await manyFiles(path.join(dir, "files"), 30);
-  const picture = await daemon.upload("picture.svg", `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>`);
+  const album = anAlbum(24);
+  let picture = null;
+  for (const [name, content, category] of [...album].reverse()) {
+    const record = await daemon.upload(name, Buffer.from(content), `?category=${encodeURIComponent(category)}`);
+    if (name.endsWith(".svg")) picture = record;
+  }
+
+  const listed = async () => (await (await fetch(`${daemon.url}/files?limit=100`)).json()).files.length;
+  for (const end = Date.now() + 10_000; (await listed()) < album.length; ) assert.ok(Date.now() < end, "the catalogue has all");
 
   const page = await open();
   await page.go(`${daemon.plainUrl}/`);
@@ -38,17 +46,9 @@ export default async function ({ page: open, daemon: start, dir, screenshot, say
 
   const states = {
     "drop-empty": async () => {},
-    "drop-done": async () => {
-      await page.drop(paths);
-      await page.says("30 files stored");
-    },
-    watch: async () => {
-      await page.press("Watch");
-      await page.until(`document.querySelector(".chart .line")?.getAttribute("d")`);
-    },
     browse: async () => {
       await page.press("Browse");
-      await page.until(`document.querySelectorAll(".file").length > 0`);
+      await page.until(`document.querySelectorAll(".file").length === ${album.length} && document.querySelectorAll(".excerpt, .thumbnail img").length > 5`);
     },
     "browse-list": () => page.press("List"),
     details: async () => {
@@ -57,6 +57,21 @@ export default async function ({ page: open, daemon: start, dir, screenshot, say
       await page.until(`document.querySelector(".details .facts") !== null`);
     },
     question: () => page.press("Delete"),
+    "drop-done": async () => {
+      await page.press("Not now");
+      await page.press("Close");
+      await page.drop(paths);
+      await page.says("30 files stored");
+    },
+    watch: async () => {
+      await page.press("Watch");
+      const begun = Date.now();
+      for (let n = 0; Date.now() - begun < 6000; n++) {
+        await daemon.upload(`reading ${n}.txt`, `reading ${n % 7 === 0 ? 0 : n} ${"x".repeat((n * 37) % 3000)}`);
+        await new Promise((resolve) => setTimeout(resolve, 12 + 10 * Math.sin(n / 40)));
+      }
+      await page.until(`document.querySelector(".chart .line")?.getAttribute("d").includes("L")`);
+    },
   };
   const problems = [];
   for (const [state, reach] of Object.entries(states)) {

@@ -245,6 +245,8 @@ export class Page {
 
   async screenshot(file) {
     await mkdir(path.dirname(file), { recursive: true });
+    // Not in the middle of a movement.
+    await this.run("Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(() => {})");
     const { data } = await this.ask("Page.captureScreenshot", { format: "png" });
     await writeFile(file, Buffer.from(data, "base64"));
   }

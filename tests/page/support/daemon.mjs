@@ -71,6 +71,8 @@ export class Link {
     // connection that it kept once more by itself, without a word to the page.
     link.cutsLeft = 0;
     link.bytesBetween = 0;
+    // Cuts off whoever sends this.
+    link.refused = null;
     let bytes = 0;
     // How fast a client's bytes pass.
     link.bytesPerSecond = Infinity;
@@ -86,6 +88,10 @@ export class Link {
         });
       }
       client.on("data", (data) => {
+        if (link.refused !== null && data.includes(link.refused)) {
+          client.resetAndDestroy();
+          return;
+        }
         bytes += data.length;
         if (link.cutsLeft === 0 || bytes < link.bytesBetween) {
           const hasRoom = upstream.write(data);
