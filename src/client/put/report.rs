@@ -161,8 +161,7 @@ fn summary(counts: &Counts, spent: Duration) -> String {
     let seconds = spent.as_secs_f64();
     let mut text = format!("sent {} ({})", files(sent), show::size(sent_bytes));
     if known > 0 {
-        text +=
-            &format!("; {} ({}) had been stored and were only named", files(known), show::size(known_bytes));
+        text += &format!("; {} ({}) only named: stored already", files(known), show::size(known_bytes));
     }
     if failed > 0 {
         text += &format!("; {failed} failed");
