@@ -169,6 +169,7 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   await page.until(`${hash("#/browse?category=post")} && document.querySelector("dialog[open]") === null`);
   used("mine");
   await page.run(`location.hash = "#/browse?open=${note.hash}"`);
+  await page.until(`!["Looking …", undefined].includes(document.querySelector("#details-title")?.textContent)`);
   await press("Close", `document.querySelector("dialog[open]") === null`);
 
   // Watching.
