@@ -58,8 +58,9 @@ fmt: | toolchain ## Check the format (cargo fmt mends it)
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
-lint: | toolchain ## Clippy over everything, warnings denied
+lint: | toolchain ## Clippy over everything, warnings denied; and whether all mutants still apply
 	$(CARGO) clippy --all-targets -- -D warnings
+	for mutant in tests/mutants/*.patch; do git apply --check "$$mutant" || exit 1; done
 
 .PHONY: docs
 docs: | toolchain ## Build the documentation, broken links denied

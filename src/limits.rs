@@ -157,12 +157,17 @@ pub const BLOB_WRITE_BYTES_MIN: usize = 16 * KIB;
 
 const _: () = assert!(BLOB_WRITE_BYTES.is_multiple_of(BLOB_CHUNK_BYTES));
 const _: () = assert!(BLOB_WRITE_BYTES_MIN.is_multiple_of(BLOCK_BYTES));
+/// What fills the memory of a large write, whatever it begins with: less than a block.
+pub const LENT_BYTES_MIN: usize = BLOB_WRITE_BYTES - BLOCK_BYTES;
 /// Pieces of a big file that wait to be hashed elsewhere, however small they are: each holds a buffer.
 pub const HASH_JOB_PIECES: usize = 64;
-/// Bytes of a big file that another core hashes at a time: half a millisecond of work for a hop of microseconds.
-pub const HASH_JOB_BYTES: usize = MIB;
-/// Memory a fast big upload takes on top of what every request reserves: three large writes, and two jobs of hashing.
-pub const FAST_UPLOAD_BYTES: usize = 3 * BLOB_WRITE_BYTES + 2 * HASH_JOB_BYTES;
+/// Bytes of a big file that another core hashes at a time, what one write brings: half a millisecond of work for a hop of
+/// microseconds.
+pub const HASH_JOB_BYTES: usize = LENT_BYTES_MIN;
+/// Memory a fast big upload takes on top of what every request reserves: three large writes, and what two jobs of hashing
+/// hold.
+pub const FAST_UPLOAD_BYTES: usize = 5 * BLOB_WRITE_BYTES;
+const _: () = assert!(3 * BLOB_WRITE_BYTES + 2 * HASH_JOB_BYTES <= FAST_UPLOAD_BYTES);
 /// A big upload is fast while this many bytes ...
 pub const FAST_LAP_BYTES: u64 = MIB as u64;
 /// ... arrive in less than this many nanoseconds (20 MB/s).
@@ -389,8 +394,10 @@ pub const CATALOGUE_REST_BYTES: usize = 16 * MIB;
 /// Threads that answer lists. Two, so that one that takes long does not hold up all others.
 pub const CATALOGUE_READERS: usize = 2;
 /// All memory of the catalogue.
-pub const CATALOGUE_BYTES: usize =
-    CATALOGUE_WRITER_CACHE_BYTES + CATALOGUE_READERS * CATALOGUE_READER_CACHE_BYTES + CATALOGUE_REST_BYTES;
+pub const CATALOGUE_BYTES: usize = RECENT_TABLES_BYTES_MAX
+    + CATALOGUE_WRITER_CACHE_BYTES
+    + CATALOGUE_READERS * CATALOGUE_READER_CACHE_BYTES
+    + CATALOGUE_REST_BYTES;
 /// Lists that wait for one of them; with more the client is told 503.
 pub const CATALOGUE_WAITING_MAX: usize = 64;
 /// How long a list may take before it is given up with 503.

@@ -1,7 +1,7 @@
 //! The SHA-256 of a big file as it passes: on the connection's core, or, while another core is idle, there.
 //! Hashing is half of what a byte of an upload costs; done elsewhere, receiving and writing go on meanwhile.
 //!
-//! Always: one place at a time has the state, so pieces are hashed in order; at most [`HASH_JOB_BYTES`] are away
+//! Always: one place at a time has the state, so pieces are hashed in order; at most [`HASH_JOB_BYTES`] and a piece are away
 //! and as many waiting, and none when the file no longer arrives fast.
 
 use std::rc::Rc;

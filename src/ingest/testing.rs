@@ -4,24 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Ingest, Queue};
-use crate::limits::COMPACTION_BYTES_PER_S;
 use crate::runtime::buffer::Pool;
 use crate::runtime::disk::Disk;
 use crate::runtime::sim::disk::SimDisk;
 use crate::runtime::sync::Semaphore;
-use crate::store::{CheckpointPace, Choices, Durability, Lane, Store};
+use crate::store::{Choices, Lane, Store};
 
 /// With so many digits of the hash in paths.
 pub(super) async fn ingest(path_digits: usize) -> Ingest {
     let pool = Pool::new(1 << 20);
-    let choices = Choices {
-        durability: Durability::Commit,
-        segment_bytes: Some(1 << 20),
-        inline_bytes_max: 4096,
-        checkpoint: CheckpointPace::default(),
-        compaction_bytes_per_s: COMPACTION_BYTES_PER_S,
-    };
-    let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, choices).await.unwrap();
+    let (store, opened) = Store::open(Disk::sim(SimDisk::new()), &pool, Choices::small()).await.unwrap();
     let lane = Lane::start(&store, &pool, store.lane_starts(&opened.recovered, 1)[0]);
     Ingest {
         index: store.index.handle(),

@@ -351,10 +351,8 @@ impl UringFile {
             let (result, window) = view.write_at(window, plus(offset, start)).await;
             held.done();
             buf = window.into_buffer();
-            match result {
-                Ok(n) if start + n > done => done = start + n,
-                Ok(_) => return (Err(io::ErrorKind::WriteZero.into()), buf),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            match written(done, start, result) {
+                Ok(now) => done = now,
                 Err(e) => return (Err(e), buf),
             }
         }
@@ -369,12 +367,7 @@ impl UringFile {
             let piece = bytes.slice(start..bytes.len().min(start + DISK_IO_BYTES_MAX));
             let (result, _piece) = view.write_at(piece, plus(offset, start)).await;
             held.done();
-            match result {
-                Ok(n) if start + n > done => done = start + n,
-                Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
+            done = written(done, start, result)?;
         }
         Ok(())
     }
@@ -438,6 +431,16 @@ impl UringFile {
             }
         })
         .await
+    }
+}
+
+/// How many bytes are written, after `done` were and a write from `start` on has given `result`.
+fn written(done: usize, start: usize, result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Ok(n) if start + n > done => Ok(start + n),
+        Ok(_) => Err(io::ErrorKind::WriteZero.into()),
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(done),
+        Err(e) => Err(e),
     }
 }
 

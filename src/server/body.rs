@@ -18,7 +18,7 @@ use crate::http::head::{BodyFraming, Expect, Head};
 use crate::http::response;
 use crate::ingest::{Stage, Upload};
 use crate::limits::{
-    BLOB_WRITE_BYTES, BLOCK_BYTES, BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS,
+    BLOB_WRITE_BYTES, BODY_BYTES_MIN, BODY_REST_SHARE, BODY_STEPS, BRISK_BYTES, BRISK_NS, LENT_BYTES_MIN,
     MEMORY_WAIT_MS, PAUSE_LOOK_MS, PAUSE_MS, QUEUE_POLL_MS, RECEIVE_BYTES_MIN, SHORT_SHARE, SKIP_BYTES_MAX,
     SLOW_BYTES, SLOW_NS,
 };
@@ -358,7 +358,7 @@ impl Body {
             conn.send(vec![Bytes::from_static(response::CONTINUE)]).await?;
         }
         // What fills a large write is worth a wake; while the client pauses, any byte is.
-        conn.wake_at(if self.may_lend(upload.as_deref()) { BLOB_WRITE_BYTES - BLOCK_BYTES } else { 1 });
+        conn.wake_at(if self.may_lend(upload.as_deref()) { LENT_BYTES_MIN } else { 1 });
         // It owns kernel I/O: whatever happens meanwhile, it is waited for to its end.
         let mut bytes = pin!(conn.wait_for_bytes());
         let mut given_back = Ok(true);
@@ -433,9 +433,15 @@ async fn receive_lent(conn: &mut Conn, upload: &mut Upload) -> Result<(usize, us
     let Some(buffer) = upload.lend().await.map_err(|error| refusal(&error))? else {
         return Ok(conn.receive_fitting(RECEIVE_BYTES_MIN).await?);
     };
-    let (count, whole) = conn.receive_into(buffer).await?;
-    upload.take_back(whole);
-    Ok((count, BLOB_WRITE_BYTES))
+    // It may have waited for writes.
+    conn.laps.lap(Stage::Write, clock::now_ns());
+    match conn.receive_into(buffer).await? {
+        (count, Some(whole)) => {
+            upload.take_back(whole);
+            Ok((count, BLOB_WRITE_BYTES))
+        }
+        (count, None) => Ok((count, count)),
+    }
 }
 
 /// 413 with the limit.

@@ -95,6 +95,11 @@ enum Then {
     Linger,
 }
 
+/// Whether so few bytes are in it that who keeps them had better keep them elsewhere.
+fn is_filled_badly(buffer: &Buffer) -> bool {
+    buffer.len() < buffer.capacity() / 4
+}
+
 /// How long a client may still take to read an answer: some of it within the answer timeout, and what it was offered so far
 /// at the least rate of a body, with that timeout to spare once. Who reads a byte now and then would have the answer's
 /// place for ever.
@@ -413,7 +418,7 @@ impl Conn {
     pub(super) async fn receive_fitting(&mut self, most: usize) -> Result<(usize, usize), Gone> {
         let (count, buffer) = self.receive(most).await?;
         let capacity = buffer.capacity();
-        if buffer.len() < capacity / 4 {
+        if is_filled_badly(&buffer) {
             self.input = Bytes::copy_from_slice(buffer.as_slice());
             return Ok((count, buffer.len()));
         }
@@ -422,15 +427,20 @@ impl Conn {
     }
 
     /// Receives once into `buffer`, behind what it begins with; nothing may be left of what was received before. Gives
-    /// the number of bytes, as [`Conn::receive_more`] does, and all of the buffer.
-    pub(super) async fn receive_into(&mut self, buffer: Buffer) -> Result<(usize, Bytes), Gone> {
+    /// the number of bytes, as [`Conn::receive_more`] does, and all of the buffer, unless they fill it badly: then they are
+    /// moved out of it.
+    pub(super) async fn receive_into(&mut self, buffer: Buffer) -> Result<(usize, Option<Bytes>), Gone> {
         assert!(self.input.is_empty(), "what was received before is used up");
         let begun = buffer.len();
         let (result, buffer) = self.stream.recv(buffer).await;
         let count = result?;
+        if is_filled_badly(&buffer) {
+            self.input = Bytes::copy_from_slice(&buffer.as_slice()[begun..]);
+            return Ok((count, None));
+        }
         let whole = buffer.freeze();
         self.input = whole.slice(begun..);
-        Ok((count, whole))
+        Ok((count, Some(whole)))
     }
 
     async fn receive(&mut self, most: usize) -> Result<(usize, Buffer), Gone> {

@@ -339,7 +339,6 @@ impl Writer {
         }
         self.next_batch = BatchSeq(at.seq.0 + 1);
         self.store.recent.note(at.segment, at.offset, &buffer.as_slice()[..size.table_bytes()]);
-        drop(buffer);
         if let Some(open) = &mut self.open {
             open.end += bytes as u64;
             open.known.note_kept(kept);

@@ -129,6 +129,20 @@ pub struct Choices {
     pub compaction_bytes_per_s: u64,
 }
 
+#[cfg(test)]
+impl Choices {
+    /// Of a small store whose files are big from 4 KiB on, for unit tests.
+    pub(crate) fn small() -> Choices {
+        Choices {
+            durability: Durability::Commit,
+            segment_bytes: Some(1 << 20),
+            inline_bytes_max: 4_096,
+            checkpoint: CheckpointPace::default(),
+            compaction_bytes_per_s: crate::limits::COMPACTION_BYTES_PER_S,
+        }
+    }
+}
+
 /// What a store runs with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {

@@ -1,8 +1,8 @@
 //! The tables of the batches written last, in memory, for who follows the log closely: reading them back would keep the
 //! disk from the next batches.
 //!
-//! Always: a table here is what the log holds, byte for byte, and no sooner than it is durable; it may be gone at any time,
-//! and then the log is read; none is kept before somebody follows.
+//! Always: a table here is what the log holds, byte for byte, and no sooner than its commit is over; it may be gone at any
+//! time, and then the log is read; none is kept before somebody follows.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ impl Recent {
         self.is_followed.store(true, Ordering::Relaxed);
     }
 
-    /// A batch with this table is durable at `offset` of a segment.
+    /// A batch with this table was committed at `offset` of a segment.
     pub(super) fn note(&self, segment: SegmentId, offset: u64, table: &[u8]) {
         if !self.is_followed.load(Ordering::Relaxed) || table.len() > RECENT_TABLES_BYTES_MAX {
             return;

@@ -116,3 +116,23 @@ fn a_body_of_two_gigabytes() {
     check(&daemon, "a body of 2 GiB");
     good_client(&daemon);
 }
+
+#[test]
+fn bodies_that_were_fast_and_come_in_drops() {
+    // Memory for six that are fast at a time, and no more.
+    let daemon = Setup::new().flag("--cores", "1").flag("--buffer-mib", "128").start();
+    let (burst, some) = (random_bytes(5, 8 << 20), random_bytes(6, 16 << 10));
+    let mut clients: Vec<_> = (0..6).map(|_| daemon.connect()).collect();
+    for client in &mut clients {
+        client.send(&request("PUT", "/files/drops.bin", &[("Content-Length", "67108864")], &burst));
+    }
+    for _ in 0..60 {
+        clients.iter_mut().for_each(|client| client.send(&some));
+        // Longer than the daemon waits for what is worth a wake.
+        thread::sleep(std::time::Duration::from_millis(60));
+    }
+    check(&daemon, "six bodies that were fast and come in drops");
+    drop(clients);
+    daemon.wait_for_metric("rhinobox_connections", 1.0);
+    good_client(&daemon);
+}

@@ -1,19 +1,17 @@
-//! Big contents in files of their own.
+//! Writing a blob: bytes are gathered in aligned memory, or received straight into it, and written while more arrive.
 //!
-//! Always: a blob's number is unique within the store, its directory exists and is durable since the store
-//! was made, its file is never renamed and never written again after its put-large record. A file that no
-//! record names is swept at the next start.
+//! Always: the file holds what was taken, in order, and whole blocks until it is finished; a finished blob is flushed, and
+//! its name durable; one that no record names removes its file when it is dropped.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Store;
-use super::error::{CommitError, failed, has_given_up, is_no_space};
-use crate::base::crc::{Crc, Seed};
+use super::{chunk_seed, directory, path};
+use crate::base::crc::Crc;
 use crate::base::ids::BlobId;
 use crate::base::units::align_up;
 use crate::limits::{
@@ -24,84 +22,13 @@ use crate::runtime::core::spawn;
 use crate::runtime::disk::{Disk, File, Open};
 use crate::runtime::fatal;
 use crate::runtime::sync::oneshot;
-
-/// The directory of blobs; below it one for each last byte of the number.
-pub const DIRECTORY: &str = "blobs";
-
-/// The directory that a blob's file is in.
-#[must_use]
-pub fn directory(blob: BlobId) -> String {
-    format!("{DIRECTORY}/{:02x}", blob.0 & 0xff)
-}
-
-/// The file of a blob.
-#[must_use]
-pub fn path(blob: BlobId) -> String {
-    format!("{}/{blob}", directory(blob))
-}
-
-/// The blob whose file has this name.
-#[must_use]
-pub fn parse_name(name: &str) -> Option<BlobId> {
-    (name.len() == 16 && super::segment::is_hex(name))
-        .then(|| u64::from_str_radix(name, 16).ok())
-        .flatten()
-        .map(BlobId)
-}
-
-/// What the checksum of the chunk at `offset` starts from.
-#[must_use]
-pub fn chunk_seed(blob: BlobId, offset: u64) -> Seed {
-    Seed::new(&blob.0.to_le_bytes()).at(offset)
-}
-
-/// Open files of blobs that are read.
-pub struct Blobs {
-    open_max: usize,
-    open: Mutex<(HashMap<BlobId, File>, VecDeque<BlobId>)>,
-}
-
-impl Blobs {
-    /// None are open. At most so many are held open for readers.
-    #[must_use]
-    pub fn new(open_max: usize) -> Blobs {
-        Blobs { open_max, open: Mutex::default() }
-    }
-
-    /// The blob is deleted: its file is not kept open.
-    pub(super) fn forget(&self, blob: BlobId) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.0.remove(&blob);
-        open.1.retain(|other| *other != blob);
-    }
-
-    /// The file of a blob, open for reading through the page cache.
-    ///
-    /// # Errors
-    /// What opening it gave.
-    pub async fn open(&self, disk: &Disk, blob: BlobId) -> io::Result<File> {
-        let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = lock().0.get(&blob) {
-            return Ok(file.clone());
-        }
-        let file = disk.open(&path(blob), Open::default()).await?;
-        let mut open = lock();
-        if open.0.insert(blob, file.clone()).is_none() {
-            open.1.push_back(blob);
-        }
-        if open.1.len() > self.open_max
-            && let Some(oldest) = open.1.pop_front()
-        {
-            open.0.remove(&oldest);
-        }
-        Ok(file)
-    }
-}
+use crate::store::Store;
+use crate::store::error::{CommitError, failed, has_given_up, is_no_space};
 
 /// A content on its way to a file of its own: takes bytes in order, writes them in aligned pieces while more arrive.
 /// Dropped before [`BlobWriter::finish`] it removes its file.
 pub struct BlobWriter {
-    store: std::sync::Arc<Store>,
+    store: Arc<Store>,
     pool: Pool,
     blob: BlobId,
     file: File,
@@ -134,7 +61,7 @@ pub struct FinishedBlob {
     pub blob: BlobId,
     /// Bytes of content.
     pub len: u64,
-    /// See [`PutLargeBody`](super::format::PutLargeBody).
+    /// See [`PutLargeBody`](crate::store::format::PutLargeBody).
     pub chunk_crcs: Vec<u32>,
     remove: Rc<RemoveOnDrop>,
 }
@@ -174,7 +101,7 @@ impl BlobWriter {
     /// # Errors
     /// `NoSpace` if disk or inodes are full. Any other failure ends the process, as for a batch.
     pub async fn create(
-        store: &std::sync::Arc<Store>,
+        store: &Arc<Store>,
         pool: &Pool,
         expected: Option<u64>,
     ) -> Result<BlobWriter, CommitError> {
@@ -419,25 +346,14 @@ fn not_created(error: &io::Error) -> CommitError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::base::crc::Crc;
-    use crate::limits::COMPACTION_BYTES_PER_S;
     use crate::runtime::sim::{Rng, Sim, SimDisk};
-    use crate::store::{CheckpointPace, Choices, Durability};
+    use crate::store::Choices;
 
     const FILLS: [usize; 3] = [BLOB_WRITE_BYTES_MIN, BLOB_CHUNK_BYTES, BLOB_WRITE_BYTES];
 
     async fn store(pool: &Pool) -> Arc<Store> {
-        let choices = Choices {
-            durability: Durability::Commit,
-            segment_bytes: Some(1 << 20),
-            inline_bytes_max: 4_096,
-            checkpoint: CheckpointPace::default(),
-            compaction_bytes_per_s: COMPACTION_BYTES_PER_S,
-        };
-        Store::open(Disk::sim(SimDisk::new()), pool, choices).await.unwrap().0
+        Store::open(Disk::sim(SimDisk::new()), pool, Choices::small()).await.unwrap().0
     }
 
     /// Up to `most` bytes, of a kind that no other has.
