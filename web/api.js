@@ -27,6 +27,7 @@ class Server extends EventTarget {
   state = "ready";
   words = "";
   #timer = null;
+  #isLooking = false;
 
   get isReady() {
     return this.state === "ready";
@@ -43,12 +44,17 @@ class Server extends EventTarget {
   async look() {
     clearTimeout(this.#timer);
     this.#timer = null;
+    // One at a time: of two the older might have the last word.
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     try {
       const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(LOOK_PATIENCE_MS) });
       if (answer.status === 503) this.set("busy", await wordsOf(answer));
       else this.set("ready");
     } catch {
       this.set("away", "The server does not answer.");
+    } finally {
+      this.#isLooking = false;
     }
   }
 

@@ -50,13 +50,15 @@ async function show({ isFirst = false } = {}) {
     shown = name;
     if (!isFirst) byId(`${name}-title`).focus({ preventScroll: true });
   }
+  let view;
   try {
-    const view = await viewOf(name);
-    if (shown === name) view.show?.(what);
+    view = await viewOf(name);
   } catch {
     // A part of the page did not come; it is asked for again when the server is back.
     server.set("away", "The server does not answer.");
+    return;
   }
+  if (shown === name) view.show?.(what);
 }
 
 function showServer() {

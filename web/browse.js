@@ -52,11 +52,13 @@ export class BrowseView {
 
   // The server is back: what it did not answer is asked again, what is shown stays.
   goOn() {
-    if (!this.again.hidden) this.#load(this.#records.size === 0);
+    if (!this.again.hidden) this.#load();
   }
 
   hide() {
     clearTimeout(this.#typing);
+    this.#loading?.abort();
+    this.#loading = null;
     this.details.close();
     // So that it is looked at anew when it is shown again.
     this.#asked = null;
@@ -82,7 +84,7 @@ export class BrowseView {
     this.more = h("button", { type: "button", class: "more", onclick: () => this.#load() }, "More");
     this.element.append(
       h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); ask(); } }, this.search, this.category),
-      h("div", { class: "browse-bar" },
+      h("div", {},
         h("div", { class: "chips", role: "group", "aria-label": "Type" }, ...this.types),
         h("div", { class: "chips layouts", role: "group", "aria-label": "Layout" }, ...this.layouts)),
       this.list,
@@ -147,11 +149,13 @@ export class BrowseView {
     this.#loading?.abort();
     this.#loading = null;
     this.#cursor = null;
-    this.#load(true);
+    this.#load();
   }
 
-  async #load(isFirst = false) {
+  // The next page; the first one while there is no cursor, as behind the last nothing is asked for.
+  async #load() {
     if (this.#loading) return;
+    const isFirst = this.#cursor === null;
     const loading = new AbortController();
     this.#loading = loading;
     setAttribute(this.list, "aria-busy", "true");
@@ -159,7 +163,7 @@ export class BrowseView {
     try {
       const what = new URLSearchParams({ limit: AT_ONCE, sort: "newest" });
       for (const [name, value] of Object.entries(this.#asked)) if (value !== "") what.set(name, value);
-      if (!isFirst && this.#cursor !== null) what.set("cursor", this.#cursor);
+      if (!isFirst) what.set("cursor", this.#cursor);
       const { files, next_cursor: cursor } = await askJson(`/files?${what}`, { signal: loading.signal });
       // Something else was asked for while the answer was on its way here.
       if (loading.signal.aborted) return;
@@ -231,7 +235,7 @@ export class BrowseView {
     this.#records.delete(path);
     if (record === null) {
       known.element.remove();
-      if (this.#records.size === 0) this.#reload();
+      if (this.#records.size === 0 && this.#asked !== null) this.#reload();
       return;
     }
     // It may have met another of the list.

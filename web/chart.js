@@ -60,7 +60,7 @@ export class Chart {
       return (TOP + room * (1 - Math.min(1, Math.max(0, share)))).toFixed(1);
     };
     const across = Math.max(POINTS_LEAST, this.#points.length);
-    setText(this.begin, `${across} s ago`);
+    setText(this.begin, `${across - 1} looks ago`);
     const x = (at) => (WIDTH - ((this.#points.length - 1 - at) * WIDTH) / (across - 1)).toFixed(1);
     this.#series.forEach(({ line, area }, of) => {
       let path = "";

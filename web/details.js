@@ -132,8 +132,8 @@ export class Details {
   }
 
   async #rename(record) {
-    let renamed = null;
-    await this.#ask({
+    let path = null;
+    const isDone = await this.#ask({
       title: "Rename",
       content: [
         field("Name", { name: "name", value: record.original_name, required: true, autofocus: true, maxlength: 1024 }),
@@ -149,18 +149,16 @@ export class Details {
         }
         // Names that differ in what a path leaves out meet at one path: there is no old one then.
         if (made.path !== record.path) await ask(storedUrl(record.path), { method: "DELETE" });
-        renamed = { ...record, ...made, tags: record.tags };
+        path = made.path;
+        this.onChange(record.path, { ...record, ...made, tags: record.tags });
       },
     });
-    if (renamed === null) return;
-    this.onChange(record.path, renamed);
-    await this.#again(renamed.path);
+    if (isDone) await this.#again(path);
   }
 
   async #edit(record) {
     const lines = Object.entries(record.tags ?? {}).map(([key, value]) => `${key} = ${value}`);
-    let edited = null;
-    await this.#ask({
+    const isDone = await this.#ask({
       title: "Comment and tags",
       content: [
         h("label", {}, "Comment", h("textarea", { name: "comment", rows: "3", maxlength: 4096, autofocus: true }, record.comment ?? "")),
@@ -170,16 +168,15 @@ export class Details {
       send: async ({ comment, tags: text }) => {
         // A form's lines end in CR LF.
         const tags = parseTags(text.replaceAll("\r", ""));
-        edited = { ...record, comment: comment.replaceAll("\r\n", "\n"), tags };
+        const edited = { ...record, comment: comment.replaceAll("\r\n", "\n"), tags };
         // What is not named stays; null takes a tag away.
         const gone = Object.keys(record.tags ?? {}).filter((key) => !Object.hasOwn(tags, key));
         const changes = { ...tags, ...Object.fromEntries(gone.map((key) => [key, null])) };
         await ask(storedUrl(record.path), { method: "PATCH", json: { comment: edited.comment, tags: changes } });
+        this.onChange(record.path, edited);
       },
     });
-    if (edited === null) return;
-    this.onChange(record.path, edited);
-    await this.#again(record.path);
+    if (isDone) await this.#again(record.path);
   }
 
   async #delete(record, names) {
@@ -191,11 +188,12 @@ export class Details {
         : [h("p", {}, "It has no other name: the content goes too. This cannot be undone.")],
       action: "Delete",
       isDangerous: true,
-      send: ({ what }) => ask(what === "content" ? `/files/${record.hash}` : storedUrl(record.path), { method: "DELETE" }),
+      send: async ({ what }) => {
+        await ask(what === "content" ? `/files/${record.hash}` : storedUrl(record.path), { method: "DELETE" });
+        this.onChange(record.path, null);
+      },
     });
-    if (!isDone) return;
-    this.onChange(record.path, null);
-    this.dialog.close();
+    if (isDone) this.dialog.close();
   }
 }
 

@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 
 // A dialog with this form's content. `send(values)` may throw an Error, whose words are shown; gives true once it has not,
-// false when it was closed, by hand or by `signal`. While it is being sent it stays.
+// false when it was closed, by hand or by `signal`. While it is being sent it stays, unless
+// `signal` ends it: what was sent goes on then.
 export function askFor({ title, content, action, isDangerous = false, send, canClose = true, signal }) {
   return new Promise((resolve) => {
     const problem = h("p", { class: "problem", role: "alert" });

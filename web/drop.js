@@ -1,6 +1,5 @@
 // The view that takes files: by drop anywhere on the page, by a picker, by paste; and how they get on.
 
-import { token } from "./api.js";
 import { byId, h, icon, oncePerFrame, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
@@ -42,9 +41,9 @@ export class DropView {
     this.#refresh();
   }
 
-  // After a sign-in: what was held for want of a token goes on.
+  // Somebody was asked for a token: what was held for want of one goes on, and asks again if there is still none.
   resume() {
-    if (token.get() !== null) this.#transfer.letGo();
+    this.#transfer.letGo();
   }
 
   #build() {
@@ -124,26 +123,30 @@ export class DropView {
   }
 
   async #addDropped(transfer) {
-    const found = dropped(transfer, (path, words) => this.#transfer.addUnreadable(path, words));
+    let isReadable = true;
+    const found = dropped(transfer, (path, words) => {
+      isReadable = false;
+      this.#transfer.addUnreadable(path, words);
+    });
     const terms = this.#termsNow();
     this.#walking++;
     let count = 0;
-    const drops = this.#cancels;
+    const cancels = this.#cancels;
     for await (const some of found) {
       // Cancelled: what was not found yet is not looked for.
-      if (drops !== this.#cancels) break;
+      if (cancels !== this.#cancels) break;
+      // Shown once: who leaves while folders are looked through is not called back.
+      this.#add(some, terms, count === 0);
       count += some.length;
-      this.#add(some, terms);
     }
     this.#walking--;
-    if (count === 0 && drops === this.#cancels) setText(byId("announcer"), "There were no files in it.");
+    if (count === 0 && isReadable && cancels === this.#cancels) setText(byId("announcer"), "There were no files in it.");
     this.#refresh();
   }
 
-  #add(found, terms = this.#termsNow()) {
+  #add(found, terms = this.#termsNow(), isFirst = true) {
     if (found.length === 0) return;
-    // Shown once: who leaves while folders are looked through is not called back.
-    if (this.#transfer.tally.active === 0) location.hash = "#/drop";
+    if (isFirst) location.hash = "#/drop";
     this.#transfer.add(found, terms);
   }
 

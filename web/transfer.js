@@ -76,9 +76,10 @@ export class Transfer extends EventTarget {
     this.#pump();
   }
 
-  // Somebody has signed in.
+  // Somebody was asked for a token.
   letGo() {
     this.isHeld = false;
+    this.tally.forgetSpeed();
     this.#pump();
   }
 
@@ -122,9 +123,8 @@ export class Transfer extends EventTarget {
     this.#tell();
     if (this.isPaused || this.isHeld || !server.isReady) return;
     this.#hashSome();
+    if (this.#notBefore > performance.now()) return;
     this.#checkSome();
-    const wait = this.#notBefore - performance.now();
-    if (wait > 0) return;
     while (this.#jobs.size < LANES && this.#startJob());
   }
 

@@ -3,7 +3,7 @@
 //! Always: a page goes on behind a file's place in the list's order (keyset), so that files which arrive or vanish between
 //! two pages move no other; from wherever it is read, a page holds the same files: each page of a list is looked up anew.
 
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, Rows, params, params_from_iter};
 
 use super::cursor::{Cursor, Value};
 use super::query::{File, Order, Page, Query, Totals};
@@ -25,7 +25,8 @@ pub(super) fn give_up_at(connection: &mut Connection, until_ns: u64) -> rusqlite
     connection.progress_handler(STEPS_AT_ONCE, Some(move || clock::now_ns() > until_ns))
 }
 
-/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds. While FTS5 gathers what begins with
+/// some letters it takes none, and the clock is looked at when it is done.
 const STEPS_AT_ONCE: i32 = 2_000;
 
 /// One page, read from where it is had soonest. What few files match is looked up. What many match fills a page soon on the
@@ -86,24 +87,16 @@ fn walk_among(
     let mut along = along.query(params_from_iter(bound))?;
     let mut one = connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))?;
     let mut filling = Filling::of(query);
-    let mut passed = 0;
-    while let Some(place) = along.next()? {
-        passed += 1;
-        if passed > rows_max {
-            return Ok(None);
-        }
+    let came = walk(&mut along, rows_max, |place| {
         let added: i64 = place.get(0)?;
         if found.binary_search(&added).is_err() {
-            continue;
+            return Ok(false);
         }
-        let is_full = one.query_row([added], |row| {
+        one.query_row([added], |row| {
             Ok(is_of_times_and_sizes(query, row)? && filling.add(row, path(row)?, attributes(row)?)?)
-        })?;
-        if is_full {
-            break;
-        }
-    }
-    Ok(Some(filling.page))
+        })
+    })?;
+    Ok(came.then_some(filling.page))
 }
 
 /// Numbers of the files that have the words, upwards; one more than [`CATALOGUE_FOUND_MAX`] of more.
@@ -129,23 +122,35 @@ fn read(
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params_from_iter(bound))?;
     let mut filling = Filling::of(query);
+    let came = walk(&mut rows, rows_max, |row| {
+        let path = path(row)?;
+        let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
+        if !is_of_times_and_sizes(query, row)? || !finder.might_find(path, raw) {
+            return Ok(false);
+        }
+        let attributes = attributes(row)?;
+        Ok(finder.finds(path, &attributes) && filling.add(row, path, attributes)?)
+    })?;
+    Ok(came.then_some(filling.page))
+}
+
+/// Shows rows to `take` until it says that it has enough; `false` if that takes more than so many.
+fn walk(
+    rows: &mut Rows<'_>,
+    rows_max: usize,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<bool> {
     let mut passed = 0;
     while let Some(row) = rows.next()? {
         passed += 1;
         if passed > rows_max {
-            return Ok(None);
+            return Ok(false);
         }
-        let path = path(row)?;
-        let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
-        if !is_of_times_and_sizes(query, row)? || !finder.might_find(path, raw) {
-            continue;
-        }
-        let attributes = attributes(row)?;
-        if finder.finds(path, &attributes) && filling.add(row, path, attributes)? {
+        if take(row)? {
             break;
         }
     }
-    Ok(Some(filling.page))
+    Ok(true)
 }
 
 /// A page in the making.

@@ -144,16 +144,21 @@ fn a_page_is_the_same_from_wherever_it_is_read() {
                 (None, Some(Category::Folder("documents/txt/v1.2".to_owned()))),
                 (None, Some(Category::Label("holiday-2025".to_owned()))),
             ] {
-                let search = typed.to_owned();
-                let query = Query { search, media, category, order, limit: 17, ..Query::default() };
-                let ordered = all(&connection, &query, Source::Ordered);
-                found += ordered.len();
-                let mut sources = vec![Source::Time, Source::Sizes];
-                if !query.expression().is_empty() {
-                    sources.extend([Source::Words, Source::WholeWords]);
-                }
-                for source in sources {
-                    assert_eq!(all(&connection, &query, source), ordered, "{source:?} {query:?}");
+                for (since, until, size_max) in
+                    [(None, None, None), (Some(Wall(300)), Some(Wall(800)), None), (None, None, Some(9))]
+                {
+                    let (search, category) = (typed.to_owned(), category.clone());
+                    let query = Query { search, media, category, order, limit: 17, ..Query::default() };
+                    let query = Query { since, until, size_max, ..query };
+                    let ordered = all(&connection, &query, Source::Ordered);
+                    found += ordered.len();
+                    let mut sources = vec![Source::Time, Source::Sizes];
+                    if !query.expression().is_empty() {
+                        sources.extend([Source::Words, Source::WholeWords]);
+                    }
+                    for source in sources {
+                        assert_eq!(all(&connection, &query, source), ordered, "{source:?} {query:?}");
+                    }
                 }
             }
         }

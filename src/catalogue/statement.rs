@@ -137,18 +137,24 @@ pub(super) fn statement(
             Order::Name | Order::NameDescending => ("files INDEXED BY by_name", "files.added"),
         },
     };
-    // The bounds of what it is read from; whatever else is asked for is checked row by row.
+    // The bounds of what it is read from. Of what is sorted, and so gathered whole, all of them; whatever else is asked for
+    // is checked row by row, so that rows which are passed by are counted.
     if query.has_times() && (source != Source::Ordered || query.order.is_by_arrival()) {
         within(span, number, &mut conditions);
     }
-    if source == Source::Sizes || source == Source::Ordered && query.order.is_by_size() {
+    if matches!(source, Source::Sizes | Source::Words)
+        || source == Source::Ordered && query.order.is_by_size()
+    {
         sizes(query, &mut conditions);
+    }
+    if source == Source::Words {
+        times(query, &mut conditions);
     }
     behind(query, number, &mut conditions);
     let order = sorted(query.order, number);
     // Of what is still to be checked, any number may be passed by.
     let is_checked =
-        query.has_times() || query.has_sizes() || source != Source::Words && !expression.is_empty();
+        source != Source::Words && (query.has_times() || query.has_sizes() || !expression.is_empty());
     let limit = if is_checked { String::new() } else { format!(" LIMIT {}", query.limit + 1) };
     let sql = format!("SELECT {COLUMNS} FROM {table}{} ORDER BY {order}{limit}", conditions.sql);
     (sql, conditions.bound)
@@ -157,6 +163,15 @@ pub(super) fn statement(
 fn within(span: Span, number: &str, conditions: &mut Conditions) {
     let bounds = [Bound::Integer(span.first), Bound::Integer(span.last)];
     conditions.and(&format!("{number} >= ? AND {number} <= ?"), bounds);
+}
+
+fn times(query: &Query, conditions: &mut Conditions) {
+    if let Some(since) = query.since {
+        conditions.and("files.time >= ?", [Bound::Integer(since.0)]);
+    }
+    if let Some(until) = query.until {
+        conditions.and("files.time < ?", [Bound::Integer(until.0)]);
+    }
 }
 
 fn sizes(query: &Query, conditions: &mut Conditions) {

@@ -166,18 +166,19 @@ pub async fn outcomes(
         .connection(head.version, persistence)
         .extra(&extra)
         .end();
+    let mut patience = conn.patience();
     for named in outcomes.iter().flatten() {
         body.record(named);
         if body.out.len() >= ANSWER_PIECE_BYTES {
             response::write_chunk(&mut out, &body.out);
             body.out.clear();
-            conn.send(vec![std::mem::take(&mut out).into()]).await?;
+            conn.send_more(vec![std::mem::take(&mut out).into()], &mut patience).await?;
         }
     }
     body.end();
     response::write_chunk(&mut out, &body.out);
     out.extend_from_slice(response::LAST_CHUNK);
-    conn.send(vec![out.into()]).await?;
+    conn.send_more(vec![out.into()], &mut patience).await?;
     Ok(persistence)
 }
 

@@ -478,16 +478,21 @@ impl Conn {
     /// # Errors
     /// The client is gone, or did not read.
     pub async fn send(&mut self, pieces: Vec<Bytes>) -> Result<(), Gone> {
-        self.send_rest(pieces, self.patience()).await
+        let mut patience = self.patience();
+        self.send_more(pieces, &mut patience).await
     }
 
-    /// Sends all of it, behind what a client was offered already.
+    /// Sends all of it, behind what a client was offered of the same answer with the same patience.
     ///
     /// # Errors
     /// The client is gone, or did not read.
-    pub(super) async fn send_rest(&mut self, pieces: Vec<Bytes>, mut patience: Patience) -> Result<(), Gone> {
+    pub(super) async fn send_more(
+        &mut self,
+        pieces: Vec<Bytes>,
+        patience: &mut Patience,
+    ) -> Result<(), Gone> {
         patience.offer(pieces.iter().map(Bytes::len).sum());
-        let patience = Cell::new(patience);
+        let patience = Cell::new(*patience);
         let deadline = self.deadline.clone();
         deadline.set(Waiting::Reader, patience.get().left());
         let noted = &self.noted;

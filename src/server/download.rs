@@ -123,7 +123,7 @@ async fn send(
         head = between.get(at).cloned().unwrap_or_default();
     }
     if !end.is_empty() {
-        conn.send_rest(vec![end], patience).await?;
+        conn.send_more(vec![end], &mut patience).await?;
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ export default async function ({ page: open, daemon: start, dir, say }) {
   say(`10,000 files dropped and stored in ${Date.now() - begun} ms`);
   assert.equal(await daemon.metric("rhinobox_contents"), FILES);
 
-  // The rows are in no order but that of the drop: which file is where is asked of the list itself.
+  // The rows are in the order of their names.
   for (const share of [1, 0.5, 0]) {
     await page.run(`(() => { const list = document.querySelector(".scroller"); list.scrollTop = ${share} * (list.scrollHeight - list.clientHeight); })()`);
     const middle = Math.max(1, Math.round(share * FILES));

@@ -183,9 +183,12 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   // What is shown when the list cannot be had.
   await page.press("Browse");
   await page.until(`${names}.length > 0`);
-  link.close();
+  link.refused = "GET /files?";
   await page.press("Audio");
-  await page.until(`document.querySelector("#server-state").dataset.state === "away"`);
+  await page.until(`[...document.querySelectorAll("button")].some((e) => e.checkVisibility() && e.textContent === "Try again")`);
+  link.refused = null;
   await page.press("Try again");
+  // Of the new list, and of that alone: what was shown before is gone.
+  await page.until(`JSON.stringify(${names}) === ${JSON.stringify(JSON.stringify(["tone.mp3"]))}`);
   assert.deepEqual([...left], [], "these were not used");
 }

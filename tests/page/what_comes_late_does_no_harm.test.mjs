@@ -1,5 +1,5 @@
 // What comes when nobody expects it any more: two addresses while a view is still on its way, words typed in a view that is
-// left, a way back out of an open question, a part of the page that does not come at once, a daemon that stands still. The
+// left, a way back out of an open question, a part of the page that does not come at once, a daemon that is busy or stands still. The
 // page throws nothing and goes on.
 
 import assert from "node:assert/strict";
@@ -49,6 +49,18 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   link.refused = null;
   await page.says("12 files stored");
 
+  // The daemon has no time to say what it has: it is asked again when it said, and not before.
+  link.busy = "POST /dedup";
+  const begun = Date.now();
+  await page.drop(await manyFiles(path.join(dir, "more"), 5, (n) => `more of them, ${n}`));
+  while (link.toldBusy < 2) {
+    assert.ok(Date.now() - begun < 10_000, "asked again");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(link.toldBusy <= 1 + (Date.now() - begun) / 900, `asked ${link.toldBusy} times in ${Date.now() - begun} ms`);
+  link.busy = null;
+  await page.says("17 files stored");
+
   // The daemon stands still in mid-drop, and says nothing at all.
   link.bytesPerSecond = 1_000_000;
   await page.drop([await bigFile(path.join(dir, "films"), "film.mp4", 4_000_000)]);
@@ -59,7 +71,7 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   } finally {
     daemon.process.kill("SIGCONT");
   }
-  await page.says("13 files stored");
+  await page.says("18 files stored");
   await page.until(`document.querySelector("#server-state").dataset.state === "ready"`);
-  assert.equal(await daemon.metric("rhinobox_contents"), 14);
+  assert.equal(await daemon.metric("rhinobox_contents"), 19);
 }

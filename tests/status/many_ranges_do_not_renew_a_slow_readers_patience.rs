@@ -5,10 +5,10 @@ use std::io::Read as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Setup, random_bytes, request};
+use crate::support::{Form, Setup, random_bytes, request};
 
 #[test]
-fn a_slow_reader_is_cut_off_whether_it_asks_for_the_whole_or_for_many_ranges() {
+fn a_slow_reader_is_cut_off_whether_it_reads_a_whole_or_many_ranges_or_what_became_of_many_files() {
     let daemon = Setup::new().flag("--answer-timeout-s", "1").flag("--body-rate-kib", "4096").start();
     let content = random_bytes(1, 24_000_000);
     let record = daemon.upload("big.bin", &content);
@@ -16,9 +16,12 @@ fn a_slow_reader_is_cut_off_whether_it_asks_for_the_whole_or_for_many_ranges() {
     let ranges: Vec<String> =
         (0..16).map(|at| format!("{}-{}", at * 1_500_000, (at + 1) * 1_500_000 - 1)).collect();
     let many = format!("bytes={}", ranges.join(","));
-    let read_slowly = |fields: &[(&str, &str)]| {
+    // Each record of its answer repeats the comment.
+    let form = Form::new().field("comment", &"c".repeat(4_000));
+    let upload = (0..4_000_u32).fold(form, |form, n| form.file("a.bin", &n.to_le_bytes())).request(&[]);
+    let read_slowly = |request: &[u8], whole: usize| {
         let mut slow = daemon.connect();
-        slow.send(&request("GET", &target, fields, b""));
+        slow.send(request);
         slow.stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a time limit is set");
         // A tenth of the least rate, though a piece of the answer takes less than the time to spare.
         let (mut piece, mut read, begun) = ([0; 20_000], 0, Instant::now());
@@ -30,11 +33,12 @@ fn a_slow_reader_is_cut_off_whether_it_asks_for_the_whole_or_for_many_ranges() {
             thread::sleep(Duration::from_millis(50));
         }
         println!("cut off after {read} bytes, {:.1?}", begun.elapsed());
-        assert!(read < content.len(), "{read} bytes");
+        assert!(read < whole, "{read} bytes");
     };
     thread::scope(|scope| {
-        scope.spawn(|| read_slowly(&[]));
-        scope.spawn(|| read_slowly(&[("Range", &many)]));
+        scope.spawn(|| read_slowly(&request("GET", &target, &[], b""), content.len()));
+        scope.spawn(|| read_slowly(&request("GET", &target, &[("Range", &many)], b""), content.len()));
+        scope.spawn(|| read_slowly(&upload, 16_000_000));
     });
     // Who reads on is served.
     let whole = daemon.connect().ask("GET", &target, &[("Range", &many)], b"").expect(206);

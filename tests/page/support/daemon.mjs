@@ -62,6 +62,8 @@ export class Daemon {
   }
 }
 
+const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{\"error\":\"busy\"}";
+
 // Passes connections on to a port, and can cut them.
 export class Link {
   static async to(port) {
@@ -73,6 +75,9 @@ export class Link {
     link.bytesBetween = 0;
     // Cuts off whoever sends this.
     link.refused = null;
+    // Tells whoever sends this to come again in a second, as a daemon does that is busy; and counts.
+    link.busy = null;
+    link.toldBusy = 0;
     let bytes = 0;
     // How fast a client's bytes pass.
     link.bytesPerSecond = Infinity;
@@ -90,6 +95,11 @@ export class Link {
       client.on("data", (data) => {
         if (link.refused !== null && data.includes(link.refused)) {
           client.resetAndDestroy();
+          return;
+        }
+        if (link.busy !== null && data.includes(link.busy)) {
+          link.toldBusy++;
+          client.end(BUSY);
           return;
         }
         bytes += data.length;
