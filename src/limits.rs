@@ -186,7 +186,8 @@ pub const SPARE_SEGMENTS_MAX: usize = 4;
 pub const PROVISION_RETRY_MS: u64 = 500;
 /// Read at a time by a scan.
 pub const SCAN_WINDOW_BYTES: usize = 256 * KIB;
-/// Tables of the last batches that are kept for who follows the log: a tenth of a second of 70,000 files a second.
+/// Tables of the last batches that are kept for who follows the log: a tenth of a second of 70,000 files a second, a third of
+/// one of 20,000.
 pub const RECENT_TABLES_BYTES_MAX: usize = 2 * MIB;
 /// Read at a time by who follows the log closely: a batch's header and, of a few small files, its table.
 pub const TAIL_WINDOW_BYTES: usize = 16 * KIB;
@@ -374,8 +375,12 @@ pub const DAMAGE_LISTED_MAX: usize = 1_000;
 pub const META_NAMES_MAX: usize = 1_000;
 /// ... and none more once it is longer than this. `names_total` says how many there are.
 pub const META_BYTES_MAX: usize = MIB;
-/// How often the catalogue looks whether the log has grown: a list is behind by this, and by what the change takes.
+/// How often the catalogue looks whether the log has grown: a list is behind by this, and by what the change takes; ...
 pub const CATALOGUE_TICK_MS: u64 = 100;
+/// ... at least so often while much is written, ...
+pub const CATALOGUE_BUSY_TICK_MS: u64 = 300;
+/// ... which is that it reads more than this of log records at a look: some two hundred names.
+pub const CATALOGUE_QUIET_BYTES: usize = 64 * KIB;
 /// Bytes of log records that are entered in the catalogue in one transaction, some thousand names: enough that its own
 /// cost is spread, so little that it takes tens of milliseconds.
 pub const CATALOGUE_ROUND_BYTES: usize = 2 * MIB;
@@ -417,6 +422,8 @@ pub const CATALOGUE_WALK_SHARE: usize = 10;
 /// Once it is known which files have the words, the list is read along its index, past all others, as far as several times the
 /// files that hold a page if they are spread evenly. Where they are not, they are gathered and sorted.
 pub const CATALOGUE_DESERT_TIMES: usize = 4;
+/// Places of a part that a list in the order of size or name reads at a time, at most.
+pub const CATALOGUE_PLACES_MAX: usize = 128;
 /// Places of an index that are passed by in the time that one row is looked up.
 pub const CATALOGUE_ROW_PLACES: usize = 12;
 /// Files whose numbers are held for that by a thread that reads: 2 MiB.

@@ -24,10 +24,11 @@ use std::time::Duration;
 
 use super::Catalogue;
 use super::schema::Trouble;
-use super::write::{Begun, Positions, Round, Writer};
+use super::write::{Begun, Known, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS,
+    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES,
+    CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS, RECENT_TABLES_BYTES_MAX,
     TAIL_RECORDS_AT_ONCE,
 };
 use crate::runtime::buffer::Pool;
@@ -35,7 +36,6 @@ use crate::runtime::clock;
 use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::store::Store;
-use crate::store::index::PathKey;
 use crate::store::tail::{End, Tail};
 
 /// The task. `Rc`: it stays on its core.
@@ -57,16 +57,18 @@ struct State {
     removed: u64,
     /// Rows are to be compared with the index, from the first on.
     is_sweep_due: bool,
-    /// Whether that is under way, and behind which key it goes on.
+    /// Whether that is under way, and behind which number it goes on.
     sweep: Sweep,
+    /// Of log records, read in this turn.
+    bytes: usize,
 }
 
 /// The comparison of all rows with the index.
 #[derive(Clone, Copy)]
 enum Sweep {
     None,
-    /// The rows behind this key are next, or the first.
-    Behind(Option<PathKey>),
+    /// The rows behind this number are next.
+    Behind(i64),
 }
 
 impl Follower {
@@ -99,17 +101,21 @@ impl Follower {
             finished: HashSet::new(),
             is_sweep_due: false,
             sweep: Sweep::None,
+            bytes: 0,
         };
-        let mut is_open = false;
+        let (mut is_open, mut last_ns) = (false, clock::now_ns());
         loop {
-            let until_ns = clock::now_ns() + CATALOGUE_STOP_MS * 1_000_000;
+            let begun_ns = clock::now_ns();
+            let since_ms = (begun_ns - std::mem::replace(&mut last_ns, begun_ns)) / 1_000_000;
+            state.bytes = 0;
+            let until_ns = begun_ns + CATALOGUE_STOP_MS * 1_000_000;
             let is_last = self.stopping.get();
             let result = self.turn(&mut state, &mut is_open, is_last.then_some(until_ns)).await;
             if is_last {
                 break;
             }
             let wait_ms = match result {
-                Ok(()) => CATALOGUE_TICK_MS,
+                Ok(()) => rest_ms(state.bytes, since_ms),
                 Err(why) => {
                     tracing::warn!(%why, "the catalogue could not be brought up to date; it is tried again");
                     is_open = false;
@@ -216,6 +222,7 @@ impl Follower {
                 let Some(taken) = state.tail.take(end.segment, from, end.written, room).await? else { break };
                 from = Some(taken.reached);
                 bytes += taken.bytes;
+                state.bytes += taken.bytes;
                 round.changes.extend(taken.changes);
                 round.reached.insert(end.segment, taken.reached);
                 if bytes >= CATALOGUE_ROUND_BYTES {
@@ -232,12 +239,13 @@ impl Follower {
         if !round.reached.is_empty() || !round.gone.is_empty() || round.completes {
             self.enter(state, round).await?;
         }
-        if !is_early {
-            self.note_followed(now_ns, settled);
-        }
         let read = ends.iter().filter(|end| end.is_final && is_read(&state.positions, end));
         state.finished.extend(read.map(|end| end.segment));
-        self.sweep(state).await
+        if is_early {
+            return Ok(());
+        }
+        self.note_followed(now_ns, settled);
+        self.sweep(state, settled).await
     }
 
     fn note_followed(&self, now_ns: u64, settled: Lsn) {
@@ -274,24 +282,25 @@ impl Follower {
         Ok(())
     }
 
-    /// Compares the next rows with the index, if that is due. On this core: the writing thread, which runs when nobody else
+    /// Compares the next rows with the index, if that is due; all numbers below `followed` were read. On this core: the writing thread, which runs when nobody else
     /// does, never holds what cores wait for.
-    async fn sweep(&self, state: &mut State) -> Result<(), Trouble> {
+    async fn sweep(&self, state: &mut State, followed: Lsn) -> Result<(), Trouble> {
         if matches!(state.sweep, Sweep::None) && std::mem::take(&mut state.is_sweep_due) {
-            state.sweep = Sweep::Behind(None);
+            state.sweep = Sweep::Behind(i64::MIN);
         }
         let Sweep::Behind(after) = state.sweep else { return Ok(()) };
         let rows = self.write(move |writer| writer.rows_after(after)).await?;
         let mut gone = Vec::new();
         for some in rows.chunks(TAIL_RECORDS_AT_ONCE) {
-            for (key, lsn) in some {
+            for Known { added, key, lsn } in some {
                 match state.tail.store().index.name_lsn(*key) {
                     Some(shown) if shown < *lsn => {
                         return Err(Trouble::Damaged("it has what the log has not".to_owned()));
                     }
-                    // A newer name there is still to be read.
-                    Some(_) => {}
-                    None => gone.push(*key),
+                    Some(shown) if shown == *lsn => {}
+                    // A newer name there is still to be read, and takes the place of this one.
+                    Some(shown) if shown >= followed => {}
+                    _ => gone.push(*added),
                 }
             }
             yield_now().await;
@@ -301,14 +310,39 @@ impl Follower {
             self.write(move |writer| writer.remove(&gone)).await?;
         }
         state.sweep = match rows.last() {
-            Some((last, _)) if rows.len() == CATALOGUE_SWEEP_ROWS => Sweep::Behind(Some(*last)),
+            Some(last) if rows.len() == CATALOGUE_SWEEP_ROWS => Sweep::Behind(last.added),
             _ => Sweep::None,
         };
         Ok(())
     }
 }
 
+/// How long to rest behind a turn that read so many bytes, of what was written in so many milliseconds. Much is better entered
+/// in fewer, larger rounds, which change fewer pages, but no more than is kept in memory.
+fn rest_ms(bytes: usize, since_ms: u64) -> u64 {
+    if bytes < CATALOGUE_QUIET_BYTES {
+        return CATALOGUE_TICK_MS;
+    }
+    let ms = since_ms * (RECENT_TABLES_BYTES_MAX / 2) as u64 / bytes as u64;
+    ms.clamp(CATALOGUE_TICK_MS, CATALOGUE_BUSY_TICK_MS)
+}
+
 /// Whether all of a segment was read.
 fn is_read(positions: &Positions, end: &End) -> bool {
     positions.get(&end.segment).is_some_and(|read| read.last_batch >= end.written.last_batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_are_short_while_little_comes_and_no_longer_than_memory_lasts() {
+        assert_eq!(rest_ms(0, 100), CATALOGUE_TICK_MS);
+        assert_eq!(rest_ms(CATALOGUE_QUIET_BYTES - 1, 0), CATALOGUE_TICK_MS);
+        let half = RECENT_TABLES_BYTES_MAX / 2;
+        assert_eq!(rest_ms(half / 10, 100), CATALOGUE_BUSY_TICK_MS);
+        assert_eq!(rest_ms(half, 200), 200, "as much again will have come by then");
+        assert_eq!(rest_ms(10 * half, 200), CATALOGUE_TICK_MS);
+    }
 }

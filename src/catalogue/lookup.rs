@@ -3,13 +3,14 @@
 //! Always: a page goes on behind a file's place in the list's order (keyset), so that files which arrive or vanish between
 //! two pages move no other; from wherever it is read, a page holds the same files: each page of a list is looked up anew.
 
-use rusqlite::{Connection, Row, Rows, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::cursor::{Cursor, Value};
 use super::query::{File, Order, Page, Query, Totals};
-use super::statement::{COLUMNS, Source, Span, are_few_sizes, are_few_times, places, statement};
-use super::words::Expression;
-use super::write::{CONTENTS, media_number};
+use super::sorted::{Next, Places};
+use super::statement::{COLUMNS, Source, Span, are_few_sizes, are_few_times, statement};
+use super::words::{Expression, Finder};
+use super::write::{LARGE_CONTENTS, media_number};
 use crate::base::digest::Digest;
 use crate::base::time::Wall;
 use crate::limits::{
@@ -33,6 +34,8 @@ const STEPS_AT_ONCE: i32 = 2_000;
 /// way through the list, and is not gathered whole first, as FTS5 does with all words of one beginning, and SQLite to sort;
 /// but a walk may come through a desert, so it is given up where it takes longer than gathering.
 pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Page> {
+    // All that follows sees one state of the files.
+    let _snapshot = connection.unchecked_transaction()?;
     let Some(span) = Span::of(connection, query)? else { return Ok(Page::default()) };
     let expression = query.expression();
     let from = |source, rows_max| read(connection, query, &expression, (span, source), rows_max);
@@ -82,21 +85,7 @@ fn walk_among(
     if even > rows_max {
         return Ok(None);
     }
-    let (sql, bound) = places(query);
-    let mut along = connection.prepare(&sql)?;
-    let mut along = along.query(params_from_iter(bound))?;
-    let mut one = connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))?;
-    let mut filling = Filling::of(query);
-    let came = walk(&mut along, rows_max, |place| {
-        let added: i64 = place.get(0)?;
-        if found.binary_search(&added).is_err() {
-            return Ok(false);
-        }
-        one.query_row([added], |row| {
-            Ok(is_of_times_and_sizes(query, row)? && filling.add(row, path(row)?, attributes(row)?)?)
-        })
-    })?;
-    Ok(came.then_some(filling.page))
+    read_sorted(connection, query, expression, Some(&found), rows_max)
 }
 
 /// Numbers of the files that have the words, upwards; one more than [`CATALOGUE_FOUND_MAX`] of more.
@@ -115,6 +104,9 @@ fn read(
     (span, source): (Span, Source),
     rows_max: usize,
 ) -> rusqlite::Result<Option<Page>> {
+    if source == Source::Ordered && !query.order.is_by_arrival() {
+        return read_sorted(connection, query, expression, None, rows_max);
+    }
     let (sql, bound) = statement(query, expression, span, source);
     // What FTS5 was asked for it has found.
     let unchecked = Expression::default();
@@ -122,35 +114,44 @@ fn read(
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params_from_iter(bound))?;
     let mut filling = Filling::of(query);
-    let came = walk(&mut rows, rows_max, |row| {
-        let path = path(row)?;
-        let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
-        if !is_of_times_and_sizes(query, row)? || !finder.might_find(path, raw) {
-            return Ok(false);
-        }
-        let attributes = attributes(row)?;
-        Ok(finder.finds(path, &attributes) && filling.add(row, path, attributes)?)
-    })?;
-    Ok(came.then_some(filling.page))
-}
-
-/// Shows rows to `take` until it says that it has enough; `false` if that takes more than so many.
-fn walk(
-    rows: &mut Rows<'_>,
-    rows_max: usize,
-    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<bool> {
     let mut passed = 0;
     while let Some(row) = rows.next()? {
         passed += 1;
         if passed > rows_max {
-            return Ok(false);
+            return Ok(None);
         }
-        if take(row)? {
+        if filling.take(row, &mut finder)? {
             break;
         }
     }
-    Ok(true)
+    Ok(Some(filling.page))
+}
+
+/// As [`read`], along the orders of the parts, of which some are read ahead. `among` are the numbers of the files with the
+/// words, upwards, if they are known.
+fn read_sorted(
+    connection: &Connection,
+    query: &Query,
+    expression: &Expression,
+    among: Option<&[i64]>,
+    rows_max: usize,
+) -> rusqlite::Result<Option<Page>> {
+    let unchecked = Expression::default();
+    let mut finder = if among.is_some() { unchecked.finder() } else { expression.finder() };
+    let mut one = connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))?;
+    let mut places = Places::of(connection, query, among, rows_max)?;
+    let mut filling = Filling::of(query);
+    loop {
+        match places.next()? {
+            Next::File(added) => {
+                if one.query_row([added], |row| filling.take(row, &mut finder))? {
+                    return Ok(Some(filling.page));
+                }
+            }
+            Next::End => return Ok(Some(filling.page)),
+            Next::TooFar => return Ok(None),
+        }
+    }
 }
 
 /// A page in the making.
@@ -166,7 +167,17 @@ impl<'a> Filling<'a> {
         Filling { query, page: Page::default(), last: None, bytes: 0 }
     }
 
-    /// One file more, of [`COLUMNS`]; `true` if there is no room for it, and the page ends before it.
+    /// The file of a row of [`COLUMNS`], if it is meant; `true` if there is no room for it, and the page ends before it.
+    fn take(&mut self, row: &Row<'_>, finder: &mut Finder<'_>) -> rusqlite::Result<bool> {
+        let path = path(row)?;
+        let raw = row.get_ref(5)?.as_blob().map_err(|_| malformed(5))?;
+        if !is_of_times_and_sizes(self.query, row)? || !finder.might_find(path, raw) {
+            return Ok(false);
+        }
+        let attributes = attributes(row)?;
+        Ok(finder.finds(path, &attributes) && self.add(row, path, attributes)?)
+    }
+
     fn add(&mut self, row: &Row<'_>, path: &str, attributes: Attributes) -> rusqlite::Result<bool> {
         if self.page.files.len() == self.query.limit || self.bytes > LIST_BYTES_MAX {
             self.page.next = self.last.take();
@@ -232,8 +243,8 @@ pub(super) fn totals(connection: &Connection) -> rusqlite::Result<Totals> {
     let count = |number: i64| u64::try_from(number).unwrap_or_default();
     while let Some(row) = rows.next()? {
         let (media, files, bytes): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if media == CONTENTS {
-            totals.contents = (count(files), count(bytes));
+        if media == LARGE_CONTENTS {
+            totals.large_contents = (count(files), count(bytes));
         } else if let Some(media) = MediaType::ALL.into_iter().find(|other| media_number(*other) == media) {
             totals.media.push((media, count(files), count(bytes)));
         }

@@ -66,13 +66,15 @@ fn named(number: u64, numbers: &mut Numbers) -> Change {
     let mut hash = [0; 32];
     hash[..8].copy_from_slice(&number.to_le_bytes());
     let name = StoredName {
-        lsn: Lsn(number),
+        // So that they are of several parts.
+        lsn: Lsn(number * 700),
         time: Wall(i64::try_from(numbers.below(1_000)).unwrap()),
         digest: Digest(hash),
         path,
         attributes,
     };
-    Change::Named { key, name: Box::new(name), size: numbers.below(20) }
+    let (name, size) = (Box::new(name), numbers.below(20));
+    Change::Named { key, name, size, is_large: false, is_renewed: false }
 }
 
 fn filled(called: &str, files: u64) -> (Scratch, Connection) {

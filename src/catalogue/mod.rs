@@ -12,6 +12,7 @@ pub mod follow;
 mod lookup;
 mod query;
 mod schema;
+mod sorted;
 mod statement;
 mod words;
 mod write;

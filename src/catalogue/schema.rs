@@ -21,12 +21,17 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// "RHNO": whose file it is, for file(1) and for us.
 const APPLICATION: i32 = 0x5248_4e4f;
 /// Of the tables below and of what their columns mean. Another one is not migrated but made anew.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 const PAGE_BYTES: i64 = 4_096;
 
 /// A zone is so many numbers (a power of two, as a shift), with the earliest and latest time of its files: a block range
 /// index. Times nearly follow numbers, so a span of time is a few zones, and where a clock jumped it is some more.
 pub(super) const ZONE_SHIFT: u32 = 12;
+
+/// A part is so many numbers, likewise. Each has an order by size and one by name of its own, some hundred pages; a list in
+/// such an order is merged from them.
+pub(super) const PART_SHIFT: u32 = 16;
+const _: () = assert!(PART_SHIFT > ZONE_SHIFT);
 
 const TABLES: &str = "
     -- What it is of.
@@ -43,20 +48,23 @@ const TABLES: &str = "
         size INTEGER NOT NULL,
         time INTEGER NOT NULL,
         media INTEGER NOT NULL,
+        is_large INTEGER NOT NULL,
         path TEXT NOT NULL,
         name TEXT NOT NULL COLLATE NOCASE,
         attributes BLOB NOT NULL
     );
-    CREATE INDEX by_key ON files (key, lsn);
-    CREATE INDEX by_hash ON files (hash);
-    CREATE INDEX by_size ON files (size, added);
-    CREATE INDEX by_name ON files (name, added);
+    -- Contents with a file of their own, which are few. The rest is not found by what is spread over all of an index:
+    -- each new name would change a page of its own there. Words below lead to a path's names and to a content's.
+    CREATE INDEX by_hash ON files (hash) WHERE is_large;
+    -- See PART_SHIFT.
+    CREATE INDEX by_size ON files (added >> PART_SHIFT, size, added);
+    CREATE INDEX by_name ON files (added >> PART_SHIFT, name, added);
     -- Their words and folders, cut and folded before they come here: to this tokenizer all but ASCII's signs is a part of
     -- words.
     CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'ascii');
     -- See ZONE_SHIFT.
     CREATE TABLE zones (zone INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
-    -- Sums over files by media type; -1 is distinct contents.
+    -- Sums over files by media type; -1 is distinct contents with a file of their own.
     CREATE TABLE totals (media INTEGER PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
 ";
 
@@ -136,7 +144,7 @@ pub(super) fn open(path: &Path, store: StoreId, journal_bytes: u64) -> Result<Co
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(&TABLES.replace(">> PART_SHIFT", &format!(">> {PART_SHIFT}")))?;
         transaction.execute("INSERT INTO about VALUES (?1, 0)", [store.0.as_slice()])?;
         transaction.execute("INSERT INTO totals VALUES (-1, 0, 0)", [])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;

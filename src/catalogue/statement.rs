@@ -5,16 +5,16 @@
 use rusqlite::types::Value as Bound;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-use super::cursor::Value;
+use super::cursor::{Cursor, Value};
 use super::query::{Order, Query};
-use super::schema::ZONE_SHIFT;
+use super::schema::{PART_SHIFT, ZONE_SHIFT};
 use super::words::Expression;
 use crate::limits::CATALOGUE_FEW;
 
 /// What a list is read from, front to back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Source {
-    /// All files, in the list's own order.
+    /// All files, in the list's own order; that of size or name is merged from parts (see [`Places`](super::sorted::Places)).
     Ordered,
     /// Those with the words, as FTS5 gives them: in the order of arrival.
     Words,
@@ -69,7 +69,7 @@ impl Span {
 pub(super) fn are_few_sizes(connection: &Connection, query: &Query) -> rusqlite::Result<bool> {
     let mut conditions = Conditions::default();
     sizes(query, &mut conditions);
-    are_few(connection, "files INDEXED BY by_size", &conditions)
+    are_few(connection, &sizes_of_parts(), &conditions)
 }
 
 pub(super) fn are_few_times(connection: &Connection, span: Span) -> rusqlite::Result<bool> {
@@ -89,17 +89,51 @@ fn are_few(connection: &Connection, table: &str, conditions: &Conditions) -> rus
 pub(super) const COLUMNS: &str =
     "files.added, files.path, files.hash, files.size, files.time, files.attributes, files.name";
 
-/// The numbers of all files, along the index of an order that is not that of arrival.
-pub(super) fn places(query: &Query) -> (String, Vec<Bound>) {
+/// The parts there may be files in, as a table.
+pub(super) fn parts() -> String {
+    format!("(SELECT DISTINCT zone >> {} AS part FROM zones) AS parts", PART_SHIFT - ZONE_SHIFT)
+}
+
+/// Files by part and size.
+fn sizes_of_parts() -> String {
+    format!("{} CROSS JOIN files INDEXED BY by_size ON files.added >> {PART_SHIFT} = parts.part", parts())
+}
+
+/// From where a part is read on. Two steps, as SQLite would look for `(size, added) > (?, ?)` by its first half alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum From {
+    /// Its first place.
+    Start,
+    /// Behind this place, among those of the same size or name.
+    Within(Cursor),
+    /// Behind those.
+    Behind(Cursor),
+}
+
+/// Some places of a part in the order of size or name: what that is, and the number.
+pub(super) fn places_of_part(query: &Query, part: i64, from: &From, most: usize) -> (String, Vec<Bound>) {
+    let column = if query.order.is_by_size() { "size" } else { "name" };
+    let sign = sign(query.order);
     let mut conditions = Conditions::default();
-    let index = if query.order.is_by_size() { "by_size" } else { "by_name" };
-    if query.order.is_by_size() {
+    conditions.and(&format!("files.added >> {PART_SHIFT} = ?"), [Bound::Integer(part)]);
+    match from {
+        From::Start => {}
+        From::Within(place) => {
+            conditions.and(&format!("files.{column} = ?"), [value(place)]);
+            conditions.and(&format!("files.added {sign} ?"), [Bound::Integer(place.added)]);
+        }
+        From::Behind(place) => conditions.and(&format!("files.{column} {sign} ?"), [value(place)]),
+    }
+    if query.order.is_by_size() && !matches!(from, From::Within(_)) {
         sizes(query, &mut conditions);
     }
-    behind(query, "files.added", &mut conditions);
     let order = sorted(query.order, "files.added");
-    let sql = format!("SELECT files.added FROM files INDEXED BY {index}{} ORDER BY {order}", conditions.sql);
-    (sql, conditions.bound)
+    let Conditions { sql, mut bound } = conditions;
+    bound.push(Bound::Integer(i64::try_from(most).unwrap_or(i64::MAX)));
+    let sql = format!(
+        "SELECT files.{column}, files.added FROM files INDEXED BY by_{column}{sql} ORDER BY {order} LIMIT ?"
+    );
+    (sql, bound)
 }
 
 fn sorted(order: Order, number: &str) -> String {
@@ -113,7 +147,7 @@ fn sorted(order: Order, number: &str) -> String {
     }
 }
 
-/// The statement of a page.
+/// The statement of a page; of one in the order of size or name, from where all that may be in it is gathered.
 pub(super) fn statement(
     query: &Query,
     expression: &Expression,
@@ -121,6 +155,7 @@ pub(super) fn statement(
     source: Source,
 ) -> (String, Vec<Bound>) {
     let mut conditions = Conditions::default();
+    let by_size = sizes_of_parts();
     let (table, number) = match source {
         Source::Words | Source::WholeWords => {
             let whole = expression.whole_words().filter(|_| source == Source::WholeWords);
@@ -130,21 +165,15 @@ pub(super) fn statement(
             ("words CROSS JOIN files ON files.added = words.rowid", "words.rowid")
         }
         Source::Time => ("files NOT INDEXED", "files.added"),
-        Source::Sizes => ("files INDEXED BY by_size", "files.added"),
-        Source::Ordered => match query.order {
-            Order::Newest | Order::Oldest => ("files NOT INDEXED", "files.added"),
-            Order::Largest | Order::Smallest => ("files INDEXED BY by_size", "files.added"),
-            Order::Name | Order::NameDescending => ("files INDEXED BY by_name", "files.added"),
-        },
+        Source::Sizes => (by_size.as_str(), "files.added"),
+        Source::Ordered => ("files NOT INDEXED", "files.added"),
     };
     // The bounds of what it is read from. Of what is sorted, and so gathered whole, all of them; whatever else is asked for
     // is checked row by row, so that rows which are passed by are counted.
-    if query.has_times() && (source != Source::Ordered || query.order.is_by_arrival()) {
+    if query.has_times() {
         within(span, number, &mut conditions);
     }
-    if matches!(source, Source::Sizes | Source::Words)
-        || source == Source::Ordered && query.order.is_by_size()
-    {
+    if matches!(source, Source::Sizes | Source::Words) {
         sizes(query, &mut conditions);
     }
     if source == Source::Words {
@@ -186,20 +215,27 @@ fn sizes(query: &Query, conditions: &mut Conditions) {
 
 fn behind(query: &Query, number: &str, conditions: &mut Conditions) {
     let Some(cursor) = &query.behind else { return };
-    let sign = match query.order {
+    let (sign, added) = (sign(query.order), Bound::Integer(cursor.added));
+    let column = match &cursor.value {
+        Value::None => return conditions.and(&format!("{number} {sign} ?"), [added]),
+        Value::Size(_) => "size",
+        Value::Name(_) => "name",
+    };
+    conditions.and(&format!("(files.{column}, files.added) {sign} (?, ?)"), [value(cursor), added]);
+}
+
+fn value(cursor: &Cursor) -> Bound {
+    match &cursor.value {
+        Value::None => Bound::Null,
+        Value::Size(size) => Bound::Integer(*size),
+        Value::Name(name) => Bound::Text(name.clone()),
+    }
+}
+
+/// How what comes later in a list compares with what comes before.
+fn sign(order: Order) -> &'static str {
+    match order {
         Order::Newest | Order::Largest | Order::NameDescending => "<",
         Order::Oldest | Order::Smallest | Order::Name => ">",
-    };
-    let added = Bound::Integer(cursor.added);
-    match &cursor.value {
-        Value::None => conditions.and(&format!("{number} {sign} ?"), [added]),
-        Value::Size(size) => {
-            conditions
-                .and(&format!("(files.size, files.added) {sign} (?, ?)"), [Bound::Integer(*size), added]);
-        }
-        Value::Name(name) => {
-            conditions
-                .and(&format!("(files.name, files.added) {sign} (?, ?)"), [Bound::Text(name.clone()), added]);
-        }
     }
 }

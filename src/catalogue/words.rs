@@ -4,14 +4,18 @@
 //! words that no text can contain, for they begin with a character of Unicode's private use. So whether a name is found
 //! can be told from its text as well as asked of FTS5, and both say the same.
 
+use std::fmt::Write as _;
+
 use memchr::memmem;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::base::digest::Digest;
 use crate::media::name::directory;
 use crate::media::table::MediaType;
 use crate::store::format::Attributes;
 use crate::store::format::attributes::Kind;
+use crate::store::index::PathKey;
 
 /// Stands before a folder: `images`, `images/jpg`, `images/jpg/holiday`.
 const FOLDER: char = '\u{e000}';
@@ -21,26 +25,58 @@ const LABEL: char = '\u{e001}';
 const JOINTS: [(char, char); 4] =
     [('/', '\u{e002}'), ('-', '\u{e003}'), ('_', '\u{e004}'), ('.', '\u{e005}')];
 
+/// Stands before a part of a path's key.
+const PATH: char = '\u{e006}';
+/// Stands before a part of a content's digest.
+const CONTENT: char = '\u{e007}';
+
 /// What a name is found by: its words, and its folder at each depth. A space stands before each and behind the last.
-pub(super) fn text_of(path: &str, attributes: &Attributes) -> String {
-    let mut text = String::with_capacity(384);
+pub(super) fn push_text(text: &mut String, path: &str, attributes: &Attributes) {
     text.push(' ');
     for (kind, value) in attributes.iter() {
         let searched = [Kind::OriginalName, Kind::Folder, Kind::Category, Kind::Comment, Kind::Tag];
         if searched.iter().any(|searched| *searched as u16 == kind) {
-            push_words(&mut text, &String::from_utf8_lossy(value));
+            push_words(text, &String::from_utf8_lossy(value));
         }
     }
     let folder = directory(path);
-    push_words(&mut text, folder);
+    push_words(text, folder);
     let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
     for end in ends {
-        push_token(&mut text, FOLDER, &folder[..end]);
+        push_token(text, FOLDER, &folder[..end]);
     }
     if let Some(label) = folder.split('/').nth(2) {
-        push_token(&mut text, LABEL, label);
+        push_token(text, LABEL, label);
     }
-    text
+}
+
+/// What leads from a path to its names and from a content to its own, behind the text. Nobody searches for these. Not all of
+/// a key or digest, as one word of a million costs less if it is short: of 40 bits two rarely have the same.
+pub(super) fn push_marks(text: &mut String, key: PathKey, digest: &Digest) {
+    for mark in [mark_of_path(key), mark_of_content(digest)] {
+        text.push_str(&mark);
+        text.push(' ');
+    }
+}
+
+/// See [`push_marks`].
+pub(super) fn mark_of_path(key: PathKey) -> String {
+    mark(PATH, &key.to_bytes())
+}
+
+/// See [`push_marks`].
+pub(super) fn mark_of_content(digest: &Digest) -> String {
+    mark(CONTENT, &digest.0)
+}
+
+fn mark(before: char, bytes: &[u8]) -> String {
+    let mut mark = String::with_capacity(16);
+    mark.push(before);
+    for byte in &bytes[..5] {
+        // Writing to a string cannot fail.
+        let _infallible = write!(mark, "{byte:02x}");
+    }
+    mark
 }
 
 /// What is searched for.
@@ -163,7 +199,8 @@ impl Finder<'_> {
         if self.phrases.is_empty() {
             return true;
         }
-        let text = text_of(path, attributes);
+        let mut text = String::with_capacity(384);
+        push_text(&mut text, path, attributes);
         self.phrases.iter().all(|phrase| phrase.find(text.as_bytes()).is_some())
     }
 }

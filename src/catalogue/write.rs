@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, param
 
 use super::schema::{self, Trouble, ZONE_SHIFT};
 use super::words;
+use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, Lsn, SegmentId, StoreId};
 use crate::limits::CATALOGUE_SWEEP_ROWS;
 use crate::media::table::MediaType;
@@ -108,21 +109,12 @@ impl Writer {
         {
             let mut sums = Sums::default();
             let mut rows = Rows::new(&transaction)?;
-            for change in &round.changes {
-                match change {
-                    Change::Named { key, name, size } => rows.put(*key, name, *size, &mut sums)?,
-                    Change::PathDeleted(key, lsn) => {
-                        let found = rows.at_key(*key)?;
-                        for row in found.into_iter().filter(|row| row.lsn < number(lsn.0)) {
-                            rows.remove(&row, &mut sums)?;
-                        }
-                    }
-                    Change::ContentDeleted(digest, lsn) => {
-                        for row in rows.of_content(&digest.0, number(lsn.0))? {
-                            rows.remove(&row, &mut sums)?;
-                        }
-                    }
-                }
+            // In this order: FTS5 writes what it was given so far before it looks for anything, and when numbers do not
+            // ascend.
+            let ends = Ends::of(&round.changes);
+            rows.remove_ended(&ends, &mut sums)?;
+            for named in ends.outlived(&round.changes) {
+                rows.put(&named, &mut sums)?;
             }
             drop(rows);
             sums.write(&transaction)?;
@@ -142,31 +134,28 @@ impl Writer {
         Ok(())
     }
 
-    /// The next rows whose keys are behind this one (`None`: the first), by key.
-    pub(super) fn rows_after(&mut self, after: Option<PathKey>) -> Result<Vec<(PathKey, Lsn)>, Trouble> {
+    /// The next rows behind this number, by number.
+    pub(super) fn rows_after(&mut self, after: i64) -> Result<Vec<Known>, Trouble> {
         let mut select = self
             .connection()?
-            .prepare("SELECT key, lsn FROM files INDEXED BY by_key WHERE key > ?1 ORDER BY key LIMIT ?2")?;
-        // No key is empty.
-        let after = after.map(|key| key.to_bytes().to_vec()).unwrap_or_default();
+            .prepare("SELECT added, key, lsn FROM files WHERE added > ?1 ORDER BY added LIMIT ?2")?;
         let mut rows = select.query(params![after, number(CATALOGUE_SWEEP_ROWS as u64)])?;
-        let mut found = Vec::with_capacity(CATALOGUE_SWEEP_ROWS);
+        let mut known = Vec::with_capacity(CATALOGUE_SWEEP_ROWS);
         while let Some(row) = rows.next()? {
-            let bytes = row.get::<_, Vec<u8>>(0)?.try_into();
-            let bytes = bytes.map_err(|_| Trouble::Damaged("a key is not one".to_owned()))?;
-            found.push((PathKey::from_bytes(bytes), Lsn(row.get::<_, i64>(1)?.cast_unsigned())));
+            let lsn = Lsn(row.get::<_, i64>(2)?.cast_unsigned());
+            known.push(Known { added: row.get(0)?, key: key_of(row, 1)?, lsn });
         }
-        Ok(found)
+        Ok(known)
     }
 
-    /// Removes the rows with these keys.
-    pub(super) fn remove(&mut self, keys: &[PathKey]) -> Result<(), Trouble> {
+    /// Removes the rows with these numbers.
+    pub(super) fn remove(&mut self, added: &[i64]) -> Result<(), Trouble> {
         let transaction = self.connection()?.transaction()?;
         {
             let mut sums = Sums::default();
             let mut rows = Rows::new(&transaction)?;
-            for key in keys {
-                for row in rows.at_key(*key)? {
+            for added in added {
+                if let Some(row) = rows.at(*added)? {
                     rows.remove(&row, &mut sums)?;
                 }
             }
@@ -178,6 +167,88 @@ impl Writer {
     }
 }
 
+/// A row as it is compared with the index.
+pub(super) struct Known {
+    pub(super) added: i64,
+    pub(super) key: PathKey,
+    pub(super) lsn: Lsn,
+}
+
+/// Up to which number a round ends the names of some paths and contents.
+#[derive(Default)]
+struct Ends<'a> {
+    paths: HashMap<PathKey, Lsn>,
+    contents: HashMap<&'a Digest, Lsn>,
+}
+
+/// A name that a round enters.
+struct Named<'a> {
+    added: i64,
+    key: PathKey,
+    name: &'a StoredName,
+    size: u64,
+    is_large: bool,
+}
+
+impl<'a> Ends<'a> {
+    fn of(changes: &'a [Change]) -> Ends<'a> {
+        let mut ends = Ends::default();
+        let mut path = |key, lsn: Lsn| {
+            let end = ends.paths.entry(key).or_default();
+            *end = lsn.max(*end);
+        };
+        for change in changes {
+            match change {
+                Change::PathDeleted(key, lsn) => path(*key, *lsn),
+                // Of one path the highest number wins.
+                Change::Named { key, name, is_renewed: true, .. } => path(*key, name.lsn),
+                Change::Named { .. } => {}
+                Change::ContentDeleted(digest, lsn) => {
+                    let end = ends.contents.entry(digest).or_default();
+                    *end = (*lsn).max(*end);
+                }
+            }
+        }
+        ends
+    }
+
+    fn is_over(&self, key: PathKey, digest: &Digest, lsn: Lsn) -> bool {
+        let end = self.paths.get(&key).max(self.contents.get(digest));
+        end.is_some_and(|end| lsn < *end)
+    }
+
+    /// The names that are left, by number.
+    fn outlived(&self, changes: &'a [Change]) -> Vec<Named<'a>> {
+        let mut left = Vec::with_capacity(changes.len());
+        for change in changes {
+            if let Change::Named { key, name, size, is_large, .. } = change
+                && !self.is_over(*key, &name.digest, name.lsn)
+            {
+                left.push(Named {
+                    added: added_of(name),
+                    key: *key,
+                    name: name.as_ref(),
+                    size: *size,
+                    is_large: *is_large,
+                });
+            }
+        }
+        left.sort_unstable_by_key(|named| (named.added, named.name.lsn));
+        left
+    }
+}
+
+/// The number of the record that gave the path its content.
+fn added_of(name: &StoredName) -> i64 {
+    let added = name.attributes.get(Kind::Added).and_then(|bytes| bytes.try_into().ok());
+    number(added.map_or(name.lsn.0, u64::from_le_bytes))
+}
+
+fn key_of(row: &rusqlite::Row<'_>, column: usize) -> Result<PathKey, Trouble> {
+    let bytes = row.get_ref(column)?.as_blob().ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(PathKey::from_bytes).ok_or_else(|| Trouble::Damaged("a key is not one".to_owned()))
+}
+
 /// As SQLite has it. Numbers of the log stay far below 2^63.
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -186,107 +257,170 @@ fn number(number: u64) -> i64 {
 /// What is known of a row that may be removed.
 struct Found {
     added: i64,
-    lsn: i64,
+    lsn: Lsn,
+    key: PathKey,
     hash: Vec<u8>,
     size: i64,
     media: i64,
+    is_large: bool,
 }
+
+const FOUND: &str = "files.added, lsn, key, hash, size, media, is_large";
 
 /// The statements on rows of files.
 struct Rows<'a> {
-    at_key: Statement<'a>,
-    of_content: Statement<'a>,
-    has_content: Statement<'a>,
+    at: Statement<'a>,
+    marked: Statement<'a>,
+    has_large: Statement<'a>,
     insert: Statement<'a>,
     insert_words: Statement<'a>,
     delete: Statement<'a>,
     delete_words: Statement<'a>,
+    text: String,
 }
 
 impl<'a> Rows<'a> {
     fn new(on: &'a Transaction<'_>) -> Result<Rows<'a>, Trouble> {
+        let marked = format!(
+            "SELECT {FOUND} FROM words CROSS JOIN files ON files.added = words.rowid
+             WHERE words MATCH ?1 AND words.rowid > ?2 ORDER BY words.rowid LIMIT {CATALOGUE_SWEEP_ROWS}"
+        );
         Ok(Rows {
-            at_key: on.prepare("SELECT added, lsn, hash, size, media FROM files WHERE key = ?1")?,
-            of_content: on
-                .prepare("SELECT added, lsn, hash, size, media FROM files WHERE hash = ?1 AND lsn < ?2")?,
-            has_content: on.prepare("SELECT 1 FROM files WHERE hash = ?1 LIMIT 1")?,
-            insert: on.prepare("INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?,
+            at: on.prepare(&format!("SELECT {FOUND} FROM files WHERE added = ?1"))?,
+            marked: on.prepare(&marked)?,
+            has_large: on
+                .prepare("SELECT 1 FROM files INDEXED BY by_hash WHERE hash = ?1 AND is_large LIMIT 1")?,
+            insert: on.prepare(
+                "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT DO NOTHING",
+            )?,
             insert_words: on.prepare("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?,
             delete: on.prepare("DELETE FROM files WHERE added = ?1")?,
             delete_words: on.prepare("DELETE FROM words WHERE rowid = ?1")?,
+            text: String::with_capacity(512),
         })
     }
 
-    fn at_key(&mut self, key: PathKey) -> Result<Vec<Found>, Trouble> {
-        let rows = self.at_key.query_map([key.to_bytes().as_slice()], found)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    fn at(&mut self, added: i64) -> Result<Option<Found>, Trouble> {
+        let mut rows = self.at.query([added])?;
+        rows.next()?.map(found).transpose()
     }
 
-    fn of_content(&mut self, hash: &[u8], before: i64) -> Result<Vec<Found>, Trouble> {
-        let rows = self.of_content.query_map(params![hash, before], found)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// Rows behind this number whose words have the mark, by number; no more than [`CATALOGUE_SWEEP_ROWS`].
+    fn marked(&mut self, mark: &str, after: i64) -> Result<Vec<Found>, Trouble> {
+        let mut rows = self.marked.query(params![mark, after])?;
+        let mut marked = Vec::new();
+        while let Some(row) = rows.next()? {
+            marked.push(found(row)?);
+        }
+        Ok(marked)
     }
 
-    fn has_content(&mut self, hash: &[u8]) -> Result<bool, Trouble> {
-        Ok(self.has_content.query_row([hash], |_| Ok(())).optional()?.is_some())
+    fn has_large(&mut self, hash: &[u8]) -> Result<bool, Trouble> {
+        Ok(self.has_large.query_row([hash], |_| Ok(())).optional()?.is_some())
     }
 
-    fn put(&mut self, key: PathKey, name: &StoredName, size: u64, sums: &mut Sums) -> Result<(), Trouble> {
-        let lsn = number(name.lsn.0);
-        for row in self.at_key(key)? {
-            if row.lsn >= lsn {
-                return Ok(());
+    fn remove_ended(&mut self, ends: &Ends<'_>, sums: &mut Sums) -> Result<(), Trouble> {
+        for (key, end) in &ends.paths {
+            self.remove_marked(&words::mark_of_path(*key), sums, |row| row.key == *key && row.lsn < *end)?;
+        }
+        for (digest, end) in &ends.contents {
+            self.remove_marked(&words::mark_of_content(digest), sums, |row| {
+                row.hash == digest.0 && row.lsn < *end
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A mark is a part of what it stands for: others may have it as well.
+    fn remove_marked(
+        &mut self,
+        mark: &str,
+        sums: &mut Sums,
+        is_meant: impl Fn(&Found) -> bool,
+    ) -> Result<(), Trouble> {
+        let mut after = i64::MIN;
+        loop {
+            let marked = self.marked(mark, after)?;
+            for row in marked.iter().filter(|row| is_meant(row)) {
+                self.remove(row, sums)?;
             }
-            self.remove(&row, sums)?;
+            match marked.last() {
+                Some(last) if marked.len() == CATALOGUE_SWEEP_ROWS => after = last.added,
+                _ => return Ok(()),
+            }
         }
-        let (size, media) = (number(size), media_of(&name.path));
-        if !self.has_content(&name.digest.0)? {
-            sums.add(CONTENTS, 1, size);
+    }
+
+    fn put(&mut self, named: &Named<'_>, sums: &mut Sums) -> Result<(), Trouble> {
+        let name = named.name;
+        let (size, media) = (number(named.size), media_of(&name.path));
+        let is_new_content = named.is_large && !self.has_large(&name.digest.0)?;
+        if !self.insert(named, size, media)? {
+            // What is there is older, the same, or said by a later record.
+            match self.at(named.added)? {
+                Some(row) if row.lsn < name.lsn => self.remove(&row, sums)?,
+                _ => return Ok(()),
+            }
+            return self.put(named, sums);
         }
-        let added = name.attributes.get(Kind::Added).and_then(|bytes| bytes.try_into().ok());
-        let added = added.map_or(lsn, |bytes| number(u64::from_le_bytes(bytes)));
-        self.insert.execute(params![
-            added,
-            lsn,
-            key.to_bytes().as_slice(),
+        self.text.clear();
+        words::push_text(&mut self.text, &name.path, &name.attributes);
+        words::push_marks(&mut self.text, named.key, &name.digest);
+        self.insert_words.execute(params![named.added, self.text])?;
+        if is_new_content {
+            sums.add(LARGE_CONTENTS, 1, size);
+        }
+        sums.add(media, 1, size);
+        let zone = sums.zones.entry(named.added >> ZONE_SHIFT).or_insert((name.time.0, name.time.0));
+        *zone = (zone.0.min(name.time.0), zone.1.max(name.time.0));
+        Ok(())
+    }
+
+    /// `false` if there is a row of this number.
+    fn insert(&mut self, named: &Named<'_>, size: i64, media: i64) -> Result<bool, Trouble> {
+        let name = named.name;
+        let inserted = self.insert.execute(params![
+            named.added,
+            number(name.lsn.0),
+            named.key.to_bytes().as_slice(),
             name.digest.0.as_slice(),
             size,
             name.time.0,
             media,
+            named.is_large,
             name.path,
             name.attributes.text(Kind::OriginalName),
             name.attributes.as_bytes(),
         ])?;
-        self.insert_words.execute(params![added, words::text_of(&name.path, &name.attributes)])?;
-        sums.add(media, 1, size);
-        let zone = sums.zones.entry(added >> ZONE_SHIFT).or_insert((name.time.0, name.time.0));
-        *zone = (zone.0.min(name.time.0), zone.1.max(name.time.0));
-        Ok(())
+        Ok(inserted > 0)
     }
 
     fn remove(&mut self, row: &Found, sums: &mut Sums) -> Result<(), Trouble> {
         self.delete.execute([row.added])?;
         self.delete_words.execute([row.added])?;
         sums.add(row.media, -1, -row.size);
-        if !self.has_content(&row.hash)? {
-            sums.add(CONTENTS, -1, -row.size);
+        if row.is_large && !self.has_large(&row.hash)? {
+            sums.add(LARGE_CONTENTS, -1, -row.size);
         }
         Ok(())
     }
 }
 
-fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+fn found(row: &rusqlite::Row<'_>) -> Result<Found, Trouble> {
     Ok(Found {
         added: row.get(0)?,
-        lsn: row.get(1)?,
-        hash: row.get(2)?,
-        size: row.get(3)?,
-        media: row.get(4)?,
+        lsn: Lsn(row.get::<_, i64>(1)?.cast_unsigned()),
+        key: key_of(row, 2)?,
+        hash: row.get(3)?,
+        size: row.get(4)?,
+        media: row.get(5)?,
+        is_large: row.get(6)?,
     })
 }
 
-/// Of the table of totals: distinct contents.
-pub(super) const CONTENTS: i64 = -1;
+/// Of the table of totals: distinct contents with a file of their own. How many others there are the index knows.
+pub(super) const LARGE_CONTENTS: i64 = -1;
 
 /// The media type of a stored path, by its place in [`MediaType::ALL`].
 fn media_of(path: &str) -> i64 {
@@ -333,3 +467,7 @@ impl Sums {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

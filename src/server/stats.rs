@@ -12,6 +12,7 @@ use crate::http::response::Persistence;
 use crate::ingest::Ingest;
 use crate::limits::DAMAGE_LISTED_MAX;
 use crate::runtime::helper;
+use crate::store::index::Usage;
 
 /// Totals, and the damage that is known. All contents are looked at, on a helper thread.
 pub async fn stats(
@@ -42,14 +43,14 @@ pub async fn stats(
     list(&mut out, "],\"log_damage\":[", store.log_damage().iter().cloned());
     out.push(b']');
     if let Some(catalogue) = conn.core.shared.catalogue().cloned() {
-        write_catalogue(&mut out, &catalogue, ingest, usage.content_bytes).await;
+        write_catalogue(&mut out, &catalogue, ingest, &usage).await;
     }
     out.push(b'}');
     answer::json(conn, head, persistence, Status::Ok, out).await
 }
 
 /// What the catalogue sums up, where it is whole, and how far it is behind.
-async fn write_catalogue(out: &mut Vec<u8>, catalogue: &Catalogue, ingest: &Ingest, inline_bytes: u64) {
+async fn write_catalogue(out: &mut Vec<u8>, catalogue: &Catalogue, ingest: &Ingest, usage: &Usage) {
     if let Ok(totals) = catalogue.totals().await {
         out.extend_from_slice(b",\"media_types\":{");
         let (mut files, mut bytes) = (0, 0);
@@ -59,10 +60,12 @@ async fn write_catalogue(out: &mut Vec<u8>, catalogue: &Catalogue, ingest: &Inge
             // Writing to a vector cannot fail.
             let _infallible = write!(out, "{comma}\"{media}\":{{\"files\":{count},\"bytes\":{sum}}}");
         }
-        let (contents, content_bytes) = totals.contents;
-        let ratio = if content_bytes == 0 { 1.0 } else { bytes as f64 / content_bytes as f64 };
+        let (_, large_bytes) = totals.large_contents;
+        let (contents, content_bytes) = (usage.contents, usage.content_bytes + large_bytes);
+        // The index is ahead of the catalogue: each content has a name there, which may not be listed yet.
+        let ratio = if content_bytes == 0 { 1.0 } else { (bytes as f64 / content_bytes as f64).max(1.0) };
         let saved = bytes.saturating_sub(content_bytes);
-        let disk = ingest.store.log_bytes() + content_bytes.saturating_sub(inline_bytes);
+        let disk = ingest.store.log_bytes() + large_bytes;
         let _infallible = write!(
             out,
             "}},\"files_total\":{files},\"files_bytes\":{bytes},\"contents_total\":{contents},\

@@ -41,6 +41,10 @@ pub enum Change {
         name: Box<StoredName>,
         /// Bytes of the content; 0 where its record cannot be read.
         size: u64,
+        /// The content has a file of its own.
+        is_large: bool,
+        /// Older names of this path may have been handed over.
+        is_renewed: bool,
     },
     /// Names of lower numbers at this path are gone.
     PathDeleted(PathKey, Lsn),
@@ -233,17 +237,18 @@ impl Tail {
             match record.body {
                 Body::Name(name) => {
                     let key = PathKey::new(name.namespace, &name.path);
-                    match index.fate_of_name(key, &name.digest, lsn, ended) {
+                    let is_renewed = match index.fate_of_name(key, &name.digest, lsn, ended) {
                         Fate::NotYet => return Ok(false),
                         Fate::Over => continue,
-                        Fate::Shown => {}
-                    }
+                        Fate::Shown { is_renewed } => is_renewed,
+                    };
                     // The index was told of none that is not.
                     let Ok(path) = String::from_utf8(name.path.into_owned()) else { continue };
                     let attributes = name.attributes.into_owned();
                     let stored = StoredName { lsn, time: record.time, digest: name.digest, path, attributes };
-                    let size = self.size_of(&name.digest).await?;
-                    changes.push(Change::Named { key, name: Box::new(stored), size });
+                    let (size, is_large) = self.size_of(&name.digest).await?;
+                    let name = Box::new(stored);
+                    changes.push(Change::Named { key, name, size, is_large, is_renewed });
                 }
                 Body::DeleteName { namespace, path } => {
                     let key = PathKey::new(namespace, &path);
@@ -269,17 +274,17 @@ impl Tail {
         Ok(true)
     }
 
-    /// Bytes of a content; 0 of one whose record is damaged, which says nothing.
-    async fn size_of(&self, digest: &Digest) -> io::Result<u64> {
-        let Some(content) = self.store.index.content(digest) else { return Ok(0) };
+    /// Bytes of a content, 0 of one whose record is damaged, which says nothing; and whether it has a file of its own.
+    async fn size_of(&self, digest: &Digest) -> io::Result<(u64, bool)> {
+        let Some(content) = self.store.index.content(digest) else { return Ok((0, false)) };
         match content.location {
-            Location::Inline { len, .. } => Ok(u64::from(len)),
+            Location::Inline { len, .. } => Ok((u64::from(len), false)),
             Location::Large { record, entry_len, .. } => {
                 match self.store.read_large(&self.pool, record, entry_len).await {
-                    Ok(large) => Ok(large.len),
+                    Ok(large) => Ok((large.len, true)),
                     // It may be read another time: what is entered is never asked for again.
                     Err(ReadError::Io(error)) => Err(error),
-                    Err(ReadError::Damaged(_)) => Ok(0),
+                    Err(ReadError::Damaged(_)) => Ok((0, true)),
                 }
             }
         }

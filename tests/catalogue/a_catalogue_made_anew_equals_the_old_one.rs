@@ -21,15 +21,19 @@ fn listed(daemon: &Daemon) -> Vec<Vec<Value>> {
         .collect()
 }
 
+fn form(n: u64) -> Form {
+    let content = random_bytes(n % 45, if n % 9 == 0 { 300_000 } else { 20_000 });
+    let name = format!("{n}.{}", if n % 2 == 0 { "jpg" } else { "txt" });
+    Form::new().field("category", &format!("c{}", n % 3)).file(&name, &content)
+}
+
 /// Uploads, duplicates under other names, names said again, changes and deletes; small segments, so that some are
 /// compacted.
 fn fill(daemon: &Daemon) {
     let mut client = daemon.connect();
     let mut paths = Vec::new();
     for n in 0..60_u64 {
-        let content = random_bytes(n % 45, if n % 9 == 0 { 300_000 } else { 20_000 });
-        let name = format!("{n}.{}", if n % 2 == 0 { "jpg" } else { "txt" });
-        let form = Form::new().field("category", &format!("c{}", n % 3)).file(&name, &content);
+        let form = form(n);
         paths.push(format!("/{}", form.send(&mut client).stored()[0]["path"].as_str().expect("a text")));
         if n % 5 == 0 {
             form.field("comment", "again").send(&mut client).expect(200);
@@ -119,6 +123,25 @@ fn a_catalogue_made_anew_equals_the_old_one() {
 }
 
 #[test]
+fn a_name_that_is_said_again_is_listed_once() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for comment in ["first", "second", "third"] {
+        for n in 0..20 {
+            form(n).field("comment", comment).send(&mut client).expect(200);
+        }
+        daemon.wait_for_catalogue();
+        let files = all(&mut client, "sort=oldest", 100);
+        assert_eq!(files.len(), 20, "{comment}");
+        assert!(files.iter().all(|file| file["comment"] == comment), "{files:?}");
+        assert_eq!(client.get("/stats").expect(200).json()["files_total"], 20);
+    }
+    let daemon = daemon.restart();
+    daemon.wait_for_catalogue();
+    assert_eq!(all(&mut daemon.connect(), "q=third", 100).len(), 20);
+}
+
+#[test]
 fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
     let setup = Setup::new().flag("--segment-mib", "4");
     let daemon = setup.start();
@@ -126,15 +149,25 @@ fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
     daemon.wait_for_catalogue();
     let setup = daemon.stop();
     let old = setup.data().join("../old.sqlite");
-    fs::copy(file(setup.data()), &old).expect("it can be had");
+    rusqlite::Connection::open(file(setup.data()))
+        .and_then(|whole| whole.execute("VACUUM INTO ?1", [old.to_str()]))
+        .expect("it can be had");
     let daemon = setup.start();
     let mut client = daemon.connect();
     for file in all(&mut client, "sort=oldest", 100).iter().step_by(2) {
         client.ask("DELETE", &format!("/{}", file["path"].as_str().expect("a text")), &[], b"").expect(204);
     }
+    // Some of them are there: their names are said again, and so move to the end of the list.
+    for n in 1..30 {
+        form(n).field("comment", "said again").send(&mut client).expect(200);
+    }
     daemon.serves();
     let expected = listed(&daemon);
     let setup = daemon.stop();
+    // With what SQLite left beside it, that would be the newer one.
+    for suffix in ["-wal", "-shm"] {
+        let _there_may_be_none = fs::remove_file(format!("{}{suffix}", file(setup.data()).display()));
+    }
     fs::copy(&old, file(setup.data())).expect("it can be had");
     let daemon = setup.start();
     assert_eq!(listed(&daemon), expected);

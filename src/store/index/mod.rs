@@ -27,7 +27,7 @@ use crate::base::ids::{Lsn, SegmentId};
 use crate::runtime::fatal;
 use contents::Contents;
 use image::Removals;
-use paths::Paths;
+use paths::{Numbers, Paths};
 
 /// The namespace of all names so far.
 pub const NAMESPACE: u32 = 0;
@@ -45,7 +45,10 @@ pub struct Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
     /// It is what its path means now.
-    Shown,
+    Shown {
+        /// Another one was, since the start.
+        is_renewed: bool,
+    },
     /// A newer name has its path, or it was deleted.
     Over,
     /// It is about to be entered.
@@ -163,7 +166,7 @@ impl Index {
     /// The number of the name at this path.
     #[must_use]
     pub fn name_lsn(&self, key: PathKey) -> Option<Lsn> {
-        self.paths.numbers(key).0
+        self.paths.numbers(key).shown
     }
 
     /// What became of the name that a flushed record of this number gives to `key`, for who read the record in the log.
@@ -172,12 +175,12 @@ impl Index {
     pub fn fate_of_name(&self, key: PathKey, digest: &Digest, lsn: Lsn, ended: bool) -> Fate {
         // Before the path: a delete that is not noted here any more has taken the name out there.
         let content_deleted = self.contents.deleted(digest);
-        let (shown, path_deleted) = self.paths.numbers(key);
-        if content_deleted.max(path_deleted).is_some_and(|deleted| lsn < deleted) {
+        let Numbers { shown, is_renewed, deleted } = self.paths.numbers(key);
+        if content_deleted.max(deleted).is_some_and(|deleted| lsn < deleted) {
             return Fate::Over;
         }
         match shown {
-            Some(shown) if shown == lsn => Fate::Shown,
+            Some(shown) if shown == lsn => Fate::Shown { is_renewed },
             Some(shown) if shown > lsn => Fate::Over,
             // Deletes are noted until all who may have come before them have ended: it was never entered, or it was
             // deleted and the note is gone.
@@ -196,7 +199,7 @@ impl Index {
     /// As [`Index::heeds_content_delete`], for a path.
     #[must_use]
     pub fn heeds_path_delete(&self, key: PathKey, lsn: Lsn, ended: bool) -> bool {
-        ended || self.paths.numbers(key).1.is_some_and(|noted| noted >= lsn)
+        ended || self.paths.numbers(key).deleted.is_some_and(|noted| noted >= lsn)
     }
 
     /// Notes that the stored copy does not check: the next upload of it becomes the stored copy.

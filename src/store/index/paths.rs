@@ -180,11 +180,16 @@ pub(super) fn bind(
 struct Entry {
     /// A [`PathKey`] in two halves, so that an entry aligns to 8 bytes.
     key: [u64; 2],
+    /// With [`RENEWED`].
     lsn: u64,
     fingerprint: u64,
     segment: u32,
     offset: u32,
 }
+
+/// Beside the number of a name: since the start it has replaced another at its path, or one that had. Numbers of the log stay
+/// far below this.
+const RENEWED: u64 = 1 << 63;
 
 const _: () = assert!(size_of::<Entry>() == 40);
 
@@ -198,6 +203,20 @@ impl Entry {
     fn place(&self) -> Place {
         Place { segment: SegmentId(self.segment), offset: self.offset }
     }
+
+    fn lsn(&self) -> Lsn {
+        Lsn(self.lsn & !RENEWED)
+    }
+}
+
+/// See [`Paths::numbers`].
+pub(super) struct Numbers {
+    /// Of the name that is there.
+    pub(super) shown: Option<Lsn>,
+    /// It is not the first there since the start.
+    pub(super) is_renewed: bool,
+    /// Of the latest delete that is not forgotten.
+    pub(super) deleted: Option<Lsn>,
 }
 
 struct Shard {
@@ -278,10 +297,15 @@ impl Paths {
         self.shard(key).find(key).map(Entry::place)
     }
 
-    /// The number of the name at this path, and of the latest delete of the path that is not forgotten; at one moment.
-    pub(super) fn numbers(&self, key: PathKey) -> (Option<Lsn>, Option<Lsn>) {
+    /// What is known of a path at one moment.
+    pub(super) fn numbers(&self, key: PathKey) -> Numbers {
         let shard = self.shard(key);
-        (shard.find(key).map(|entry| Lsn(entry.lsn)), shard.deleted.get(&key).copied())
+        let entry = shard.find(key);
+        Numbers {
+            shown: entry.map(Entry::lsn),
+            is_renewed: entry.is_some_and(|entry| entry.lsn & RENEWED != 0),
+            deleted: shard.deleted.get(&key).copied(),
+        }
     }
 
     /// Enters a name, unless a newer one is there, the path was deleted since, or `linked` says no: that is told, under
@@ -311,8 +335,9 @@ impl Paths {
             Some(old) => {
                 // Of one number there may be several records when the log is read again: copies, of which the later one
                 // is taken.
-                if old.lsn <= lsn.0 && linked(Some(old.place())) {
-                    *old = new;
+                if old.lsn() <= lsn && linked(Some(old.place())) {
+                    let renewed = if old.lsn() < lsn { RENEWED } else { old.lsn & RENEWED };
+                    *old = Entry { lsn: new.lsn | renewed, ..new };
                 }
             }
         }
@@ -354,7 +379,7 @@ impl Paths {
     pub(super) fn remove_before(&self, key: PathKey, before: Lsn, removed: impl FnOnce(Place)) {
         let halves = halves(key);
         let mut shard = self.shard(key);
-        let gone = |entry: &Entry| entry.key == halves && entry.lsn < before.0;
+        let gone = |entry: &Entry| entry.key == halves && entry.lsn() < before;
         if let Some(entry) = shard.entries.remove(mix(key.low(), self.secret), gone) {
             removed(entry.place());
         }
@@ -365,7 +390,7 @@ impl Paths {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(poisoned);
             shard.entries.retain(|entry| {
-                let gone = doomed.get(&entry.place()).is_some_and(|before| entry.lsn < before.0);
+                let gone = doomed.get(&entry.place()).is_some_and(|before| entry.lsn() < *before);
                 if gone {
                     removed(entry.place());
                 }
@@ -434,7 +459,7 @@ fn halves(key: PathKey) -> [u64; 2] {
 /// As it stands in a checkpoint.
 impl Entry {
     fn encode(&self, to: &mut Writer<'_>) {
-        to.u64(self.key[0]).u64(self.key[1]).u64(self.lsn).u64(self.fingerprint);
+        to.u64(self.key[0]).u64(self.key[1]).u64(self.lsn().0).u64(self.fingerprint);
         to.u32(self.segment).u32(self.offset);
     }
 
