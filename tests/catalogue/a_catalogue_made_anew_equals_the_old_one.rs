@@ -22,8 +22,8 @@ fn listed(daemon: &Daemon) -> Vec<Vec<Value>> {
 }
 
 fn form(n: u64) -> Form {
-    let content = random_bytes(n % 45, if n % 9 == 0 { 300_000 } else { 20_000 });
-    let name = format!("{n}.{}", if n % 2 == 0 { "jpg" } else { "txt" });
+    let content = random_bytes(n % 45, if n.is_multiple_of(9) { 300_000 } else { 20_000 });
+    let name = format!("{n}.{}", if n.is_multiple_of(2) { "jpg" } else { "txt" });
     Form::new().field("category", &format!("c{}", n % 3)).file(&name, &content)
 }
 
