@@ -422,8 +422,12 @@ pub const CATALOGUE_WALK_SHARE: usize = 10;
 /// Once it is known which files have the words, the list is read along its index, past all others, as far as several times the
 /// files that hold a page if they are spread evenly. Where they are not, they are gathered and sorted.
 pub const CATALOGUE_DESERT_TIMES: usize = 4;
-/// Places of a part that a list in the order of size or name reads at a time, at most.
-pub const CATALOGUE_PLACES_MAX: usize = 128;
+/// Places that a list in the order of size or name holds, of all parts, ...
+pub const CATALOGUE_PLACES_MAX: usize = 4_096;
+/// ... and reads of one part at a time, at most.
+pub const CATALOGUE_PART_PLACES_MAX: usize = 128;
+const _: () =
+    assert!(CATALOGUE_READERS * CATALOGUE_PLACES_MAX * FILE_NAME_BYTES_MAX * 2 <= CATALOGUE_REST_BYTES);
 /// Places of an index that are passed by in the time that one row is looked up.
 pub const CATALOGUE_ROW_PLACES: usize = 12;
 /// Files whose numbers are held for that by a thread that reads: 2 MiB.

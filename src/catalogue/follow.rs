@@ -36,7 +36,7 @@ use crate::runtime::clock;
 use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::store::Store;
-use crate::store::tail::{End, Tail};
+use crate::store::tail::{Change, End, Tail};
 
 /// The task. `Rc`: it stays on its core.
 pub struct Follower {
@@ -61,6 +61,8 @@ struct State {
     sweep: Sweep,
     /// Of log records, read in this turn.
     bytes: usize,
+    /// It was empty when all lower numbers had been settled: what they ended was never entered.
+    empty_at: Lsn,
 }
 
 /// The comparison of all rows with the index.
@@ -69,6 +71,20 @@ enum Sweep {
     None,
     /// The rows behind this number are next.
     Behind(i64),
+}
+
+impl State {
+    /// What of a change is news to the catalogue: it need not look for what it never entered.
+    fn left_of(&self, change: Change) -> Option<Change> {
+        match change {
+            Change::PathDeleted(_, lsn) | Change::ContentDeleted(_, lsn) if lsn < self.empty_at => None,
+            Change::Named { key, name, size, is_large, is_renewed } => {
+                let is_renewed = is_renewed && name.lsn >= self.empty_at;
+                Some(Change::Named { key, name, size, is_large, is_renewed })
+            }
+            change => Some(change),
+        }
+    }
 }
 
 impl Follower {
@@ -102,6 +118,7 @@ impl Follower {
             is_sweep_due: false,
             sweep: Sweep::None,
             bytes: 0,
+            empty_at: Lsn(0),
         };
         let (mut is_open, mut last_ns) = (false, clock::now_ns());
         loop {
@@ -186,6 +203,7 @@ impl Follower {
         // Without rows there is nothing to compare.
         state.is_sweep_due = !begun.positions.is_empty();
         state.sweep = Sweep::None;
+        state.empty_at = if begun.positions.is_empty() { state.tail.settled() } else { Lsn(0) };
         state.finished.clear();
         state.positions = begun.positions;
     }
@@ -223,7 +241,7 @@ impl Follower {
                 from = Some(taken.reached);
                 bytes += taken.bytes;
                 state.bytes += taken.bytes;
-                round.changes.extend(taken.changes);
+                round.changes.extend(taken.changes.into_iter().filter_map(|change| state.left_of(change)));
                 round.reached.insert(end.segment, taken.reached);
                 if bytes >= CATALOGUE_ROUND_BYTES {
                     self.enter(state, std::mem::take(&mut round)).await?;

@@ -14,7 +14,7 @@ use super::cursor::{Cursor, Value};
 use super::query::{Order, Query};
 use super::schema::PART_SHIFT;
 use super::statement::{From, parts, places_of_part};
-use crate::limits::CATALOGUE_PLACES_MAX;
+use crate::limits::{CATALOGUE_PART_PLACES_MAX, CATALOGUE_PLACES_MAX};
 
 /// Places behind the query's own, front to back. Within one transaction.
 pub(super) struct Places<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Places<'a> {
     /// The next of each part that has one.
     heads: BinaryHeap<Head>,
     is_descending: bool,
+    /// How many of a part are read at a time, at most.
+    at_once_max: usize,
     /// Places read so far, ...
     passed: usize,
     /// ... and how many may be.
@@ -62,7 +64,8 @@ pub(super) enum Next {
 }
 
 impl<'a> Places<'a> {
-    /// Those of all files, or of the ones with these numbers, which ascend. No more than `passed_max` places are read.
+    /// Those of all files, or of the ones with these numbers, which ascend. No more than `passed_max` places are read beyond the
+    /// first of each part.
     pub(super) fn of(
         connection: &'a Connection,
         query: &'a Query,
@@ -71,7 +74,9 @@ impl<'a> Places<'a> {
     ) -> rusqlite::Result<Places<'a>> {
         let mut numbers = connection.prepare(&format!("SELECT part FROM {}", parts()))?;
         let numbers = numbers.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        let at_once = (2 * query.limit / numbers.len().max(1)).clamp(PLACES_MIN, CATALOGUE_PLACES_MAX);
+        let at_once_max =
+            (CATALOGUE_PLACES_MAX / numbers.len().max(1)).clamp(PLACES_MIN, CATALOGUE_PART_PLACES_MAX);
+        let at_once = (2 * query.limit / numbers.len().max(1)).clamp(PLACES_MIN, at_once_max);
         let part = |number| {
             let among = among.map(|all| {
                 let at = |part: i64| all.partition_point(|added| added >> PART_SHIFT < part);
@@ -85,11 +90,12 @@ impl<'a> Places<'a> {
             query,
             connection,
             statements: Vec::new(),
-            parts: numbers.into_iter().map(part).collect(),
+            parts: numbers.iter().copied().map(part).collect(),
             heads: BinaryHeap::new(),
             is_descending: matches!(query.order, Order::Newest | Order::Largest | Order::NameDescending),
+            at_once_max,
             passed: 0,
-            passed_max,
+            passed_max: passed_max.saturating_add(numbers.len() * at_once),
         };
         for part in 0..places.parts.len() {
             if let Some(head) = places.head_of(part)? {
@@ -157,7 +163,7 @@ impl<'a> Places<'a> {
         }
         self.passed += came;
         // A part of which much is passed by is read faster.
-        part.at_once = (2 * part.at_once).min(CATALOGUE_PLACES_MAX);
+        part.at_once = (2 * part.at_once).min(self.at_once_max);
         Ok(())
     }
 }
