@@ -26,6 +26,7 @@ fn values_that_do_not_parse_are_400_and_say_what_is_expected() {
         let refused = client.get(&format!("/files?{query}")).expect(400);
         assert!(refused.error().contains(says), "{query}: {}", refused.error());
     }
+    daemon.wait_for_catalogue();
     // Empty values are none, as forms send them.
     assert_eq!(page(&mut client, "type=&q=&since=&limit=&cursor=&sort=").0.len(), 0);
     daemon.serves();

@@ -11,6 +11,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -103,7 +104,7 @@ impl VolatileDisk {
             .spawn()
             .map_err(|error| format!("nbdkit cannot be run: {error}"))?;
         let mut server = Ended(Some(server));
-        wait_for("nbdkit", &mut server, || socket.exists())?;
+        wait_for("nbdkit", &mut server, || UnixStream::connect(&socket).is_ok())?;
         let gateway_folder = self.gateway_folder();
         fs::create_dir_all(&gateway_folder).map_err(|error| format!("no mount point: {error}"))?;
         let gateway = Command::new("nbdfuse")
