@@ -4,6 +4,8 @@
 //! store is not small for long: the table tells how many files there were at the start and at the end.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -91,20 +93,27 @@ fn draw(rows: &[OnStore]) -> Result<()> {
 
 fn measure_on_store(daemon: &Daemon, files: u64, plan: &Plan, rows: &mut Vec<OnStore>) -> Result<()> {
     let mut reader = Connection::open(daemon.address)?;
-    let mut names = || -> Result<u64> {
-        let names = Metrics::read(&mut reader, daemon)?.get("rhinobox_names");
+    let names = |reader: &mut Connection| -> Result<u64> {
+        let names = Metrics::read(reader, daemon)?.get("rhinobox_names");
         Ok(names.ok_or("the daemon does not say how many names it has")?)
     };
-    let mut files_before = names()?;
+    let mut files_before = names(&mut reader)?;
     if files_before != files {
         return Err(format!("{files_before} names after the start, {files} were stored").into());
     }
     for (kind, title, connections, batch) in KINDS {
+        // What it costs to make the catalogue of what was there is not a cost of what comes.
+        while Metrics::read(&mut reader, daemon)?
+            .get("rhinobox_catalogue_lag_records")
+            .is_some_and(|lag: u64| lag > 0)
+        {
+            thread::sleep(Duration::from_millis(100));
+        }
         let title = format!("{title} onto {}", grouped(files_before as f64));
         let row = Row::post(format!("store-{files}-{kind}"), title, connections, batch);
         let measured = measure_on(daemon, &row, plan)?;
         Report::print_row(&measured);
-        let files_after = names()?;
+        let files_after = names(&mut reader)?;
         if files_after != files_before + measured.files_in_store {
             let stored = measured.files_in_store;
             return Err(format!("{files_after} names after {stored} files onto {files_before}").into());
