@@ -384,7 +384,7 @@ pub const CATALOGUE_QUIET_BYTES: usize = 64 * KIB;
 /// Bytes of log records that are entered in the catalogue in one transaction, some thousand names: enough that its own
 /// cost is spread, so little that it takes tens of milliseconds.
 pub const CATALOGUE_ROUND_BYTES: usize = 2 * MIB;
-/// Names of the catalogue that are compared with the index in one go.
+/// Names of the catalogue that are compared with the index in one go, or read to be removed.
 pub const CATALOGUE_SWEEP_ROWS: usize = 4_096;
 /// When a catalogue that could not be written to is tried again.
 pub const CATALOGUE_RETRY_MS: u64 = 2_000;
@@ -422,7 +422,7 @@ pub const CATALOGUE_WALK_SHARE: usize = 10;
 /// Once it is known which files have the words, the list is read along its index, past all others, as far as several times the
 /// files that hold a page if they are spread evenly. Where they are not, they are gathered and sorted.
 pub const CATALOGUE_DESERT_TIMES: usize = 4;
-/// Places that a list in the order of size or name holds, of all parts, ...
+/// Places that a list in the order of size or name holds, of all parts, though one of each, ...
 pub const CATALOGUE_PLACES_MAX: usize = 4_096;
 /// ... and reads of one part at a time, at most.
 pub const CATALOGUE_PART_PLACES_MAX: usize = 128;

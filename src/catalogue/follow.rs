@@ -4,11 +4,13 @@
 //! read; there is no other state, and no second way for a change to come. Why that comes to what the index holds:
 //!
 //! - Of a record that stands in a segment at hand, [`Tail`] says what the index made of it. A name that is live is entered
-//!   whichever copy of it is read, as often as it is; of one path the highest number wins. Whatever ends a name's life is a
-//!   record of a higher number, and is read before its effect on the index or after: both orders leave no row.
+//!   whichever copy of it is read, as often as it is. Whatever ends a name's life is a record of a higher number, a delete or a
+//!   name that the index marks as one that replaced another, and is read before its effect on the index or after: both
+//!   orders leave no row.
 //! - What compaction removes before it was read is of no loss: what lived in it was copied, and the copy is read. Only
-//!   deletes are left behind, once nothing needs them. So when a segment goes that was not read to its end, and after every
-//!   start, the rows are compared with the index (a *sweep*) and those of names that are gone are removed.
+//!   deletes are left behind, once nothing needs them, and marks do not outlive a stop. So when a segment goes that was not
+//!   read to its end, and after every start, the rows are compared with the index (a *sweep*) and those of names that are gone
+//!   or were replaced are removed.
 //! - A catalogue that is older than the log (a crash, a power cut) reads on from its older positions. One that is newer
 //!   (its log was put back, or cut where nothing was flushed) is made anew.
 //!
@@ -24,7 +26,7 @@ use std::time::Duration;
 
 use super::Catalogue;
 use super::schema::Trouble;
-use super::write::{Begun, Known, Positions, Round, Writer};
+use super::write::{Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
     CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES,
@@ -59,8 +61,6 @@ struct State {
     is_sweep_due: bool,
     /// Whether that is under way, and behind which number it goes on.
     sweep: Sweep,
-    /// Of log records, read in this turn.
-    bytes: usize,
     /// It was empty when all lower numbers had been settled: what they ended was never entered.
     empty_at: Lsn,
 }
@@ -75,13 +75,12 @@ enum Sweep {
 
 impl State {
     /// What of a change is news to the catalogue: it need not look for what it never entered.
-    fn left_of(&self, change: Change) -> Option<Change> {
+    fn left_of(&self, mut change: Change) -> Option<Change> {
+        if let Change::Named { name, is_renewed, .. } = &mut change {
+            *is_renewed &= name.lsn >= self.empty_at;
+        }
         match change {
             Change::PathDeleted(_, lsn) | Change::ContentDeleted(_, lsn) if lsn < self.empty_at => None,
-            Change::Named { key, name, size, is_large, is_renewed } => {
-                let is_renewed = is_renewed && name.lsn >= self.empty_at;
-                Some(Change::Named { key, name, size, is_large, is_renewed })
-            }
             change => Some(change),
         }
     }
@@ -117,14 +116,12 @@ impl Follower {
             finished: HashSet::new(),
             is_sweep_due: false,
             sweep: Sweep::None,
-            bytes: 0,
             empty_at: Lsn(0),
         };
         let (mut is_open, mut last_ns) = (false, clock::now_ns());
         loop {
             let begun_ns = clock::now_ns();
             let since_ms = (begun_ns - std::mem::replace(&mut last_ns, begun_ns)) / 1_000_000;
-            state.bytes = 0;
             let until_ns = begun_ns + CATALOGUE_STOP_MS * 1_000_000;
             let is_last = self.stopping.get();
             let result = self.turn(&mut state, &mut is_open, is_last.then_some(until_ns)).await;
@@ -132,7 +129,7 @@ impl Follower {
                 break;
             }
             let wait_ms = match result {
-                Ok(()) => rest_ms(state.bytes, since_ms),
+                Ok(bytes) => rest_ms(bytes, since_ms),
                 Err(why) => {
                     tracing::warn!(%why, "the catalogue could not be brought up to date; it is tried again");
                     is_open = false;
@@ -150,13 +147,13 @@ impl Follower {
         crate::runtime::sync::within(Duration::from_millis(ms), wake.as_mut()).await;
     }
 
-    /// Opens what is not open, makes anew what is damaged, enters what is new.
+    /// Opens what is not open, makes anew what is damaged, enters what is new: of so many bytes of log records.
     async fn turn(
         &self,
         state: &mut State,
         is_open: &mut bool,
         until_ns: Option<u64>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<usize, Trouble> {
         let shared = &self.catalogue.shared;
         if !*is_open {
             match self.write(Writer::open).await {
@@ -170,7 +167,7 @@ impl Follower {
             self.remake(state, "a list found it damaged").await?;
         }
         match self.catch_up(state, until_ns).await {
-            Err(Trouble::Damaged(why)) => self.remake(state, &why).await,
+            Err(Trouble::Damaged(why)) => self.remake(state, &why).await.map(|()| 0),
             result => result,
         }
     }
@@ -217,8 +214,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Enters all that the log holds now, and compares some rows.
-    async fn catch_up(&self, state: &mut State, until_ns: Option<u64>) -> Result<(), Trouble> {
+    /// Enters all that the log holds now, and compares some rows; says how many bytes of log records that were.
+    async fn catch_up(&self, state: &mut State, until_ns: Option<u64>) -> Result<usize, Trouble> {
         let is_over = || match until_ns {
             Some(until_ns) => clock::now_ns() > until_ns,
             None => self.stopping.get(),
@@ -229,18 +226,18 @@ impl Follower {
         let ends = state.tail.ends();
         let mut round = Round::default();
         self.note_gone(state, &ends, removed, &mut round);
-        let (mut bytes, mut is_early) = (0, false);
+        let (mut bytes, mut all_bytes, mut is_early) = (0, 0, false);
         for end in &ends {
             let mut from = state.positions.get(&end.segment).copied();
             while from.is_none_or(|from| from.last_batch < end.written.last_batch) {
                 if is_over() {
-                    return Ok(());
+                    return Ok(all_bytes);
                 }
                 let room = CATALOGUE_ROUND_BYTES - bytes;
                 let Some(taken) = state.tail.take(end.segment, from, end.written, room).await? else { break };
                 from = Some(taken.reached);
                 bytes += taken.bytes;
-                state.bytes += taken.bytes;
+                all_bytes += taken.bytes;
                 round.changes.extend(taken.changes.into_iter().filter_map(|change| state.left_of(change)));
                 round.reached.insert(end.segment, taken.reached);
                 if bytes >= CATALOGUE_ROUND_BYTES {
@@ -259,11 +256,11 @@ impl Follower {
         }
         let read = ends.iter().filter(|end| end.is_final && is_read(&state.positions, end));
         state.finished.extend(read.map(|end| end.segment));
-        if is_early {
-            return Ok(());
+        if !is_early {
+            self.note_followed(now_ns, settled);
+            self.sweep(state, settled).await?;
         }
-        self.note_followed(now_ns, settled);
-        self.sweep(state, settled).await
+        Ok(all_bytes)
     }
 
     fn note_followed(&self, now_ns: u64, settled: Lsn) {
@@ -300,37 +297,35 @@ impl Follower {
         Ok(())
     }
 
-    /// Compares the next rows with the index, if that is due; all numbers below `followed` were read. On this core: the writing thread, which runs when nobody else
-    /// does, never holds what cores wait for.
+    /// Compares the next rows with the index, if that is due; all numbers below `followed` were read. On this core: the writing
+    /// thread, which runs when nobody else does, never holds what cores wait for.
     async fn sweep(&self, state: &mut State, followed: Lsn) -> Result<(), Trouble> {
         if matches!(state.sweep, Sweep::None) && std::mem::take(&mut state.is_sweep_due) {
             state.sweep = Sweep::Behind(i64::MIN);
         }
         let Sweep::Behind(after) = state.sweep else { return Ok(()) };
         let rows = self.write(move |writer| writer.rows_after(after)).await?;
+        let next = rows.last().filter(|_| rows.len() == CATALOGUE_SWEEP_ROWS).map(|last| last.added);
         let mut gone = Vec::new();
-        for some in rows.chunks(TAIL_RECORDS_AT_ONCE) {
-            for Known { added, key, lsn } in some {
-                match state.tail.store().index.name_lsn(*key) {
-                    Some(shown) if shown < *lsn => {
-                        return Err(Trouble::Damaged("it has what the log has not".to_owned()));
-                    }
-                    Some(shown) if shown == *lsn => {}
-                    // A newer name there is still to be read, and takes the place of this one.
-                    Some(shown) if shown >= followed => {}
-                    _ => gone.push(*added),
-                }
+        for (number, row) in rows.into_iter().enumerate() {
+            if number > 0 && number.is_multiple_of(TAIL_RECORDS_AT_ONCE) {
+                yield_now().await;
             }
-            yield_now().await;
+            match state.tail.store().index.name_lsn(row.key) {
+                Some(shown) if shown < row.lsn => {
+                    return Err(Trouble::Damaged("it has what the log has not".to_owned()));
+                }
+                Some(shown) if shown == row.lsn => {}
+                // A newer name there is still to be read, and takes the place of this one.
+                Some(shown) if shown >= followed => {}
+                _ => gone.push(row),
+            }
         }
         if !gone.is_empty() {
             // Nobody else enters anything: the rows are those that were looked at.
             self.write(move |writer| writer.remove(&gone)).await?;
         }
-        state.sweep = match rows.last() {
-            Some(last) if rows.len() == CATALOGUE_SWEEP_ROWS => Sweep::Behind(last.added),
-            _ => Sweep::None,
-        };
+        state.sweep = next.map_or(Sweep::None, Sweep::Behind);
         Ok(())
     }
 }

@@ -178,6 +178,7 @@ impl<'a> Filling<'a> {
         Ok(finder.finds(path, &attributes) && self.add(row, path, attributes)?)
     }
 
+    /// One file more; `true` if there is no room for it.
     fn add(&mut self, row: &Row<'_>, path: &str, attributes: Attributes) -> rusqlite::Result<bool> {
         if self.page.files.len() == self.query.limit || self.bytes > LIST_BYTES_MAX {
             self.page.next = self.last.take();
@@ -244,7 +245,7 @@ pub(super) fn totals(connection: &Connection) -> rusqlite::Result<Totals> {
     while let Some(row) = rows.next()? {
         let (media, files, bytes): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if media == LARGE_CONTENTS {
-            totals.large_contents = (count(files), count(bytes));
+            totals.large_bytes = count(bytes);
         } else if let Some(media) = MediaType::ALL.into_iter().find(|other| media_number(*other) == media) {
             totals.media.push((media, count(files), count(bytes)));
         }

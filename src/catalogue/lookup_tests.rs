@@ -1,13 +1,10 @@
 //! A page is the same from wherever it is read.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use super::*;
-use crate::base::ids::{Lsn, StoreId};
+use crate::base::ids::Lsn;
 use crate::catalogue::query::Category;
-use crate::catalogue::schema;
-use crate::catalogue::write::{Round, Writer};
+use crate::catalogue::testing::Scratch;
+use crate::catalogue::write::Round;
 use crate::store::format::attributes::Kind;
 use crate::store::index::PathKey;
 use crate::store::read::StoredName;
@@ -27,16 +24,6 @@ const WORDS: [&str; 12] = [
     "NEAR",
     "img_2025",
 ];
-const STORE: StoreId = StoreId([7; 16]);
-
-/// Removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _best_effort = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The same numbers at every run.
 struct Numbers(u64);
@@ -78,16 +65,13 @@ fn named(number: u64, numbers: &mut Numbers) -> Change {
 }
 
 fn filled(called: &str, files: u64) -> (Scratch, Connection) {
-    let folder = std::env::temp_dir().join(format!("rhinobox-lookup-{called}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let scratch = Scratch(folder);
-    let path = scratch.0.join(schema::FILE);
-    let mut writer = Writer::new(path.clone(), STORE, 1 << 20, Arc::default());
-    writer.open().unwrap();
+    let scratch = Scratch::new(called);
+    let mut writer = scratch.writer();
     let mut numbers = Numbers(1);
     let changes = (1..=files).map(|number| named(number, &mut numbers)).collect();
     writer.apply(&Round { changes, ..Round::default() }).unwrap();
-    (scratch, schema::open_to_read(&path, STORE).unwrap())
+    let connection = scratch.connection();
+    (scratch, connection)
 }
 
 /// All files of the list, some at a time, always from this source.
@@ -212,4 +196,14 @@ fn a_walk_that_finds_little_is_given_up() {
     assert!(walk("holi", 300).is_some_and(|page| page.files.len() == 10), "there are many");
     assert!(walk("none", 300).is_none(), "more rows than it may pass by");
     assert!(walk("none", 600).is_some_and(|page| page.next.is_none()), "it came to the end");
+}
+
+#[test]
+fn a_list_that_is_merged_from_parts_is_given_up_when_its_time_is_over() {
+    let (_scratch, mut connection) = filled("late", 2_000);
+    let query = Query { order: Order::Name, limit: 1_000, ..Query::default() };
+    give_up_at(&mut connection, u64::MAX).unwrap();
+    assert_eq!(page(&connection, &query).unwrap().files.len(), 1_000);
+    give_up_at(&mut connection, 0).unwrap();
+    assert_eq!(page(&connection, &query).unwrap_err().to_string(), "interrupted");
 }

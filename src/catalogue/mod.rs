@@ -14,6 +14,8 @@ mod query;
 mod schema;
 mod sorted;
 mod statement;
+#[cfg(test)]
+mod testing;
 mod words;
 mod write;
 
@@ -239,16 +241,16 @@ mod tests {
     use crate::runtime::core::spawn;
     use crate::runtime::core::tests::on_one_core;
     use crate::runtime::sync::Notify;
+    use testing::{STORE, Scratch};
 
     #[test]
     fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
-        let folder = std::env::temp_dir().join(format!("rhinobox-lists-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.clone();
+        let scratch = Scratch::new("lists");
+        let path = scratch.path().to_owned();
         on_one_core(move || {
             let path = path.clone();
             async move {
-                let catalogue = Catalogue::start(&path, StoreId([7; 16]), 1 << 24).unwrap();
+                let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
                 catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
                 catalogue.shared.is_complete.store(true, Ordering::Release);
                 let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
@@ -278,6 +280,5 @@ mod tests {
                 }
             }
         });
-        let _best_effort = std::fs::remove_dir_all(&folder);
     }
 }

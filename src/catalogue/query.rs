@@ -98,8 +98,8 @@ pub struct Page {
 pub struct Totals {
     /// Names and their bytes for each media type.
     pub media: Vec<(MediaType, u64, u64)>,
-    /// Distinct contents with a file of their own, and their bytes.
-    pub large_contents: (u64, u64),
+    /// Bytes of distinct contents with a file of their own.
+    pub large_bytes: u64,
 }
 
 impl Query {

@@ -21,15 +21,16 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// "RHNO": whose file it is, for file(1) and for us.
 const APPLICATION: i32 = 0x5248_4e4f;
 /// Of the tables below and of what their columns mean. Another one is not migrated but made anew.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 const PAGE_BYTES: i64 = 4_096;
 
 /// A zone is so many numbers (a power of two, as a shift), with the earliest and latest time of its files: a block range
-/// index. Times nearly follow numbers, so a span of time is a few zones, and where a clock jumped it is some more.
+/// index. Times nearly follow numbers, so a span of time is a few zones, and where a clock jumped it is some more. Zones whose
+/// files are gone are gone.
 pub(super) const ZONE_SHIFT: u32 = 12;
 
 /// A part is so many numbers, likewise. Each has an order by size and one by name of its own, some hundred pages; a list in
-/// such an order is merged from them.
+/// such an order is merged from those of all parts that have files.
 pub(super) const PART_SHIFT: u32 = 16;
 const _: () = assert!(PART_SHIFT > ZONE_SHIFT);
 
@@ -38,7 +39,7 @@ const TABLES: &str = "
     CREATE TABLE about (store BLOB NOT NULL, is_complete INTEGER NOT NULL);
     -- How far each segment of the log was read.
     CREATE TABLE progress (segment INTEGER PRIMARY KEY, end INTEGER NOT NULL, last_batch INTEGER NOT NULL);
-    -- The names of the store. `added` is the number of the record that gave the path its content, and the order of
+    -- The names of the store. `added` is the number of the record that an upload gave the path, and the order of
     -- arrival; `lsn` that of the record that this row says. `key` stands for the path, as in the index.
     CREATE TABLE files (
         added INTEGER PRIMARY KEY,
@@ -53,8 +54,8 @@ const TABLES: &str = "
         name TEXT NOT NULL COLLATE NOCASE,
         attributes BLOB NOT NULL
     );
-    -- Contents with a file of their own, which are few. The rest is not found by what is spread over all of an index:
-    -- each new name would change a page of its own there. Words below lead to a path's names and to a content's.
+    -- Contents with a file of their own, which are few. No other index is spread over all files: each new name would change a
+    -- page of its own there. To the names of a path or a content lead words, below.
     CREATE INDEX by_hash ON files (hash) WHERE is_large;
     -- See PART_SHIFT.
     CREATE INDEX by_size ON files (added >> PART_SHIFT, size, added);
@@ -63,8 +64,11 @@ const TABLES: &str = "
     -- words.
     CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'ascii');
     -- See ZONE_SHIFT.
-    CREATE TABLE zones (zone INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
-    -- Sums over files by media type; -1 is distinct contents with a file of their own.
+    CREATE TABLE zones (
+        zone INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, files INTEGER NOT NULL
+    );
+    -- Sums over files by media type; -1 is distinct contents with a file of their own. (One that is damaged and then stored
+    -- again within the log still counts here.)
     CREATE TABLE totals (media INTEGER PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
 ";
 

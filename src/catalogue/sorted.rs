@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, Statement, params_from_iter};
 use super::cursor::{Cursor, Value};
 use super::query::{Order, Query};
 use super::schema::PART_SHIFT;
-use super::statement::{From, parts, places_of_part};
+use super::statement::{Resume, parts, places_of_part};
 use crate::limits::{CATALOGUE_PART_PLACES_MAX, CATALOGUE_PLACES_MAX};
 
 /// Places behind the query's own, front to back. Within one transaction.
@@ -43,7 +43,7 @@ struct Part<'a> {
     /// How many are read at a time.
     at_once: usize,
     /// Where it goes on, if there may be more.
-    from: Option<From>,
+    resume: Option<Resume>,
 }
 
 struct Head {
@@ -74,17 +74,17 @@ impl<'a> Places<'a> {
     ) -> rusqlite::Result<Places<'a>> {
         let mut numbers = connection.prepare(&format!("SELECT part FROM {}", parts()))?;
         let numbers = numbers.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        let at_once_max =
-            (CATALOGUE_PLACES_MAX / numbers.len().max(1)).clamp(PLACES_MIN, CATALOGUE_PART_PLACES_MAX);
-        let at_once = (2 * query.limit / numbers.len().max(1)).clamp(PLACES_MIN, at_once_max);
+        let share = |of: usize| of / numbers.len().max(1);
+        let at_once_max = share(CATALOGUE_PLACES_MAX).clamp(1, CATALOGUE_PART_PLACES_MAX);
+        let at_once = share(2 * query.limit).max(PLACES_MIN).min(at_once_max);
         let part = |number| {
             let among = among.map(|all| {
                 let at = |part: i64| all.partition_point(|added| added >> PART_SHIFT < part);
                 &all[at(number)..at(number + 1)]
             });
             let may_have = among.is_none_or(|among| !among.is_empty());
-            let from = query.behind.clone().map_or(From::Start, From::Within);
-            Part { number, among, read: VecDeque::new(), at_once, from: may_have.then_some(from) }
+            let resume = query.behind.clone().map_or(Resume::Start, Resume::Within);
+            Part { number, among, read: VecDeque::new(), at_once, resume: may_have.then_some(resume) }
         };
         let mut places = Places {
             query,
@@ -121,18 +121,18 @@ impl<'a> Places<'a> {
     fn head_of(&mut self, part: usize) -> rusqlite::Result<Option<Head>> {
         while self.parts[part].read.is_empty()
             && self.passed <= self.passed_max
-            && let Some(from) = self.parts[part].from.take()
+            && let Some(resume) = self.parts[part].resume.take()
         {
-            self.read_on(part, from)?;
+            self.read_on(part, resume)?;
         }
         let is_descending = self.is_descending;
         Ok(self.parts[part].read.pop_front().map(|place| Head { place, part, is_descending }))
     }
 
     /// Some more of a part.
-    fn read_on(&mut self, part: usize, from: From) -> rusqlite::Result<()> {
+    fn read_on(&mut self, part: usize, resume: Resume) -> rusqlite::Result<()> {
         let (part, query) = (&mut self.parts[part], self.query);
-        let (sql, bound) = places_of_part(query, part.number, &from, part.at_once);
+        let (sql, bound) = places_of_part(query, part.number, &resume, part.at_once);
         let known = self.statements.iter().position(|(known, _)| *known == sql);
         let known = known.unwrap_or(self.statements.len());
         if known == self.statements.len() {
@@ -153,13 +153,13 @@ impl<'a> Places<'a> {
                 part.read.push_back(place(row, added)?);
             }
             if came == part.at_once {
-                part.from = Some(From::Within(place(row, added)?));
+                part.resume = Some(Resume::Within(place(row, added)?));
             }
         }
         if came < part.at_once
-            && let From::Within(behind) = from
+            && let Resume::Within(behind) = resume
         {
-            part.from = Some(From::Behind(behind));
+            part.resume = Some(Resume::Behind(behind));
         }
         self.passed += came;
         // A part of which much is passed by is read faster.
@@ -168,7 +168,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Places of a part that are read at first, at least.
+/// Places of a part that are read at first, at least, where there is room for as many.
 const PLACES_MIN: usize = 4;
 
 /// As SQLite compares: numbers, and texts under NOCASE.

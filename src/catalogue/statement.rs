@@ -99,10 +99,10 @@ fn sizes_of_parts() -> String {
     format!("{} CROSS JOIN files INDEXED BY by_size ON files.added >> {PART_SHIFT} = parts.part", parts())
 }
 
-/// From where a part is read on. Two steps, as SQLite would look for `(size, added) > (?, ?)` by its first half alone.
+/// Where the order of a part is read on. Behind a place in two steps, as SQLite would look for `(size, added) > (?, ?)` by its first half alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum From {
-    /// Its first place.
+pub(super) enum Resume {
+    /// At its beginning.
     Start,
     /// Behind this place, among those of the same size or name.
     Within(Cursor),
@@ -111,20 +111,20 @@ pub(super) enum From {
 }
 
 /// Some places of a part in the order of size or name: what that is, and the number.
-pub(super) fn places_of_part(query: &Query, part: i64, from: &From, most: usize) -> (String, Vec<Bound>) {
+pub(super) fn places_of_part(query: &Query, part: i64, at: &Resume, most: usize) -> (String, Vec<Bound>) {
     let column = if query.order.is_by_size() { "size" } else { "name" };
     let sign = sign(query.order);
     let mut conditions = Conditions::default();
     conditions.and(&format!("files.added >> {PART_SHIFT} = ?"), [Bound::Integer(part)]);
-    match from {
-        From::Start => {}
-        From::Within(place) => {
+    match at {
+        Resume::Start => {}
+        Resume::Within(place) => {
             conditions.and(&format!("files.{column} = ?"), [value(place)]);
             conditions.and(&format!("files.added {sign} ?"), [Bound::Integer(place.added)]);
         }
-        From::Behind(place) => conditions.and(&format!("files.{column} {sign} ?"), [value(place)]),
+        Resume::Behind(place) => conditions.and(&format!("files.{column} {sign} ?"), [value(place)]),
     }
-    if query.order.is_by_size() && !matches!(from, From::Within(_)) {
+    if query.order.is_by_size() && !matches!(at, Resume::Within(_)) {
         sizes(query, &mut conditions);
     }
     let order = sorted(query.order, "files.added");
@@ -164,9 +164,8 @@ pub(super) fn statement(
             // In this order.
             ("words CROSS JOIN files ON files.added = words.rowid", "words.rowid")
         }
-        Source::Time => ("files NOT INDEXED", "files.added"),
         Source::Sizes => (by_size.as_str(), "files.added"),
-        Source::Ordered => ("files NOT INDEXED", "files.added"),
+        Source::Time | Source::Ordered => ("files NOT INDEXED", "files.added"),
     };
     // The bounds of what it is read from. Of what is sorted, and so gathered whole, all of them; whatever else is asked for
     // is checked row by row, so that rows which are passed by are counted.

@@ -1,7 +1,7 @@
 //! From a name's texts to the words it is found by, and from what a person types to a search for them.
 //!
-//! Always: no text is query syntax. FTS5 is given words that were cut and folded here, and no other character; folders are
-//! words that no text can contain, for they begin with a character of Unicode's private use. So whether a name is found
+//! Always: no text is query syntax. FTS5 is given words that were cut and folded here, and no other character; folders, and what
+//! leads from paths and contents to names, are words that no text can contain, for they begin with a character of Unicode's private use. So whether a name is found
 //! can be told from its text as well as asked of FTS5, and both say the same.
 
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! Changing the catalogue: what its one writing thread does.
 //!
 //! Always: a transaction enters changes together with how far the log was read for them; of one path the highest number
-//! wins. Sums and zones change with the rows they are of.
+//! wins, where the change says that there may be others. Sums and zones change with the rows they are of.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -135,29 +135,25 @@ impl Writer {
     }
 
     /// The next rows behind this number, by number.
-    pub(super) fn rows_after(&mut self, after: i64) -> Result<Vec<Known>, Trouble> {
-        let mut select = self
-            .connection()?
-            .prepare("SELECT added, key, lsn FROM files WHERE added > ?1 ORDER BY added LIMIT ?2")?;
-        let mut rows = select.query(params![after, number(CATALOGUE_SWEEP_ROWS as u64)])?;
-        let mut known = Vec::with_capacity(CATALOGUE_SWEEP_ROWS);
+    pub(super) fn rows_after(&mut self, after: i64) -> Result<Vec<Found>, Trouble> {
+        let select = format!("SELECT {FOUND} FROM files WHERE added > ?1 ORDER BY added LIMIT ?2");
+        let mut select = self.connection()?.prepare(&select)?;
+        let mut rows = select.query([after, number(CATALOGUE_SWEEP_ROWS as u64)])?;
+        let mut all = Vec::with_capacity(CATALOGUE_SWEEP_ROWS);
         while let Some(row) = rows.next()? {
-            let lsn = Lsn(row.get::<_, i64>(2)?.cast_unsigned());
-            known.push(Known { added: row.get(0)?, key: key_of(row, 1)?, lsn });
+            all.push(found(row)?);
         }
-        Ok(known)
+        Ok(all)
     }
 
-    /// Removes the rows with these numbers.
-    pub(super) fn remove(&mut self, added: &[i64]) -> Result<(), Trouble> {
+    /// Removes rows that were read since anything was entered.
+    pub(super) fn remove(&mut self, gone: &[Found]) -> Result<(), Trouble> {
         let transaction = self.connection()?.transaction()?;
         {
             let mut sums = Sums::default();
             let mut rows = Rows::new(&transaction)?;
-            for added in added {
-                if let Some(row) = rows.at(*added)? {
-                    rows.remove(&row, &mut sums)?;
-                }
+            for row in gone {
+                rows.remove(row, &mut sums)?;
             }
             drop(rows);
             sums.write(&transaction)?;
@@ -165,13 +161,6 @@ impl Writer {
         transaction.commit()?;
         Ok(())
     }
-}
-
-/// A row as it is compared with the index.
-pub(super) struct Known {
-    pub(super) added: i64,
-    pub(super) key: PathKey,
-    pub(super) lsn: Lsn,
 }
 
 /// Up to which number a round ends the names of some paths and contents.
@@ -255,10 +244,10 @@ fn number(number: u64) -> i64 {
 }
 
 /// What is known of a row that may be removed.
-struct Found {
-    added: i64,
-    lsn: Lsn,
-    key: PathKey,
+pub(super) struct Found {
+    pub(super) added: i64,
+    pub(super) lsn: Lsn,
+    pub(super) key: PathKey,
     hash: Vec<u8>,
     size: i64,
     media: i64,
@@ -372,8 +361,10 @@ impl<'a> Rows<'a> {
             sums.add(LARGE_CONTENTS, 1, size);
         }
         sums.add(media, 1, size);
-        let zone = sums.zones.entry(named.added >> ZONE_SHIFT).or_insert((name.time.0, name.time.0));
-        *zone = (zone.0.min(name.time.0), zone.1.max(name.time.0));
+        let zone = sums.zone(named.added);
+        zone.earliest = zone.earliest.min(name.time.0);
+        zone.latest = zone.latest.max(name.time.0);
+        zone.files += 1;
         Ok(())
     }
 
@@ -400,6 +391,7 @@ impl<'a> Rows<'a> {
         self.delete.execute([row.added])?;
         self.delete_words.execute([row.added])?;
         sums.add(row.media, -1, -row.size);
+        sums.zone(row.added).files -= 1;
         if row.is_large && !self.has_large(&row.hash)? {
             sums.add(LARGE_CONTENTS, -1, -row.size);
         }
@@ -439,13 +431,25 @@ pub(super) fn media_number(media: MediaType) -> i64 {
 #[derive(Default)]
 struct Sums {
     totals: HashMap<i64, (i64, i64)>,
-    zones: HashMap<i64, (i64, i64)>,
+    zones: HashMap<i64, Zone>,
+}
+
+/// What is new of a zone: times of files that came, and how many more there are.
+struct Zone {
+    earliest: i64,
+    latest: i64,
+    files: i64,
 }
 
 impl Sums {
     fn add(&mut self, media: i64, files: i64, bytes: i64) {
         let sum = self.totals.entry(media).or_default();
         *sum = (sum.0 + files, sum.1.saturating_add(bytes));
+    }
+
+    fn zone(&mut self, added: i64) -> &mut Zone {
+        let none = Zone { earliest: i64::MAX, latest: i64::MIN, files: 0 };
+        self.zones.entry(added >> ZONE_SHIFT).or_insert(none)
     }
 
     fn write(&self, to: &Transaction<'_>) -> Result<(), Trouble> {
@@ -457,12 +461,17 @@ impl Sums {
             totals.execute(params![media, files, bytes])?;
         }
         let mut zones = to.prepare(
-            "INSERT INTO zones VALUES (?1, ?2, ?3)
+            "INSERT INTO zones VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (zone) DO UPDATE SET
-                 earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
+                 earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest),
+                 files = files + excluded.files",
         )?;
-        for (zone, (earliest, latest)) in &self.zones {
-            zones.execute(params![zone, earliest, latest])?;
+        let mut emptied = to.prepare("DELETE FROM zones WHERE zone = ?1 AND files <= 0")?;
+        for (number, zone) in &self.zones {
+            zones.execute(params![number, zone.earliest, zone.latest, zone.files])?;
+            if zone.files <= 0 {
+                emptied.execute([number])?;
+            }
         }
         Ok(())
     }

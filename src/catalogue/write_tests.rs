@@ -1,45 +1,32 @@
 //! Rounds in any order come to what the log holds.
 
-use std::path::PathBuf;
-
 use super::*;
 use crate::base::time::Wall;
 use crate::catalogue::lookup;
 use crate::catalogue::query::{File, Order, Query};
+use crate::catalogue::testing::Scratch;
 use crate::store::format::Attributes;
 
-const STORE: StoreId = StoreId([7; 16]);
-
-/// A catalogue of its own, removed with its folder.
-struct Scratch {
-    folder: PathBuf,
+/// A catalogue as rounds leave it.
+struct Entered {
+    scratch: Scratch,
     writer: Writer,
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        self.writer.close();
-        let _best_effort = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl Scratch {
-    fn new(called: &str) -> Scratch {
-        let folder = std::env::temp_dir().join(format!("rhinobox-write-{called}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut writer = Writer::new(folder.join(schema::FILE), STORE, 1 << 20, Arc::default());
-        writer.open().unwrap();
-        Scratch { folder, writer }
+impl Entered {
+    fn new(called: &str) -> Entered {
+        let scratch = Scratch::new(called);
+        Entered { writer: scratch.writer(), scratch }
     }
 
-    fn enter(&mut self, changes: &[Change]) -> &mut Scratch {
+    fn enter(&mut self, changes: &[Change]) -> &mut Entered {
         self.writer.apply(&Round { changes: changes.to_vec(), ..Round::default() }).unwrap();
         self
     }
 
     /// Paths and comments, the oldest first, and what the sums say of files and of large contents.
-    fn holds(&mut self, expected: &[(&str, &str)], large: (u64, u64)) {
-        let connection = schema::open_to_read(&self.folder.join(schema::FILE), STORE).unwrap();
+    fn holds(&mut self, expected: &[(&str, &str)], large_bytes: u64) {
+        let connection = self.scratch.connection();
         let query = Query { limit: 100, order: Order::Oldest, ..Query::default() };
         let page = lookup::page(&connection, &query).unwrap();
         let comment = |file: &File| file.attributes.text(Kind::Comment).into_owned();
@@ -50,7 +37,11 @@ impl Scratch {
         assert_eq!(listed, expected.collect::<Vec<_>>());
         let totals = lookup::totals(&connection).unwrap();
         let files: u64 = totals.media.iter().map(|(_, files, _)| files).sum();
-        assert_eq!((files, totals.large_contents), (listed.len() as u64, large));
+        assert_eq!((files, totals.large_bytes), (listed.len() as u64, large_bytes));
+        let zones = "SELECT (SELECT coalesce(sum(files), 0) FROM zones), (SELECT count(*) FROM zones WHERE files <= 0)";
+        let zones: (i64, i64) =
+            connection.query_row(zones, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(zones, (files.cast_signed(), 0), "files of all zones, and zones without any");
         for (path, _) in &listed {
             let found = Query { search: format!("{} ", path.rsplit('/').next().unwrap()), ..query.clone() };
             assert_eq!(lookup::page(&connection, &found).unwrap().files.len(), 1, "{path} is found once");
@@ -93,66 +84,66 @@ fn named(lsn: u64, name: &str, of: u8, comment: &str, added: Option<u64>) -> Cha
 fn a_newer_name_of_a_path_takes_the_place_of_the_older() {
     let (old, other) = (named(1, "a", 1, "", None), named(2, "b", 1, "", None));
     let new = named(5, "a", 1, "renewed", None);
-    let mut apart = Scratch::new("apart");
+    let mut apart = Entered::new("apart");
     apart.enter(&[old.clone(), other.clone()]).enter(std::slice::from_ref(&new));
-    apart.holds(&[("b", ""), ("a", "renewed")], (0, 0));
-    apart.enter(&[old.clone(), new.clone()]).holds(&[("b", ""), ("a", "renewed")], (0, 0));
-    Scratch::new("together").enter(&[new, old, other]).holds(&[("b", ""), ("a", "renewed")], (0, 0));
+    apart.holds(&[("b", ""), ("a", "renewed")], 0);
+    apart.enter(&[old.clone(), new.clone()]).holds(&[("b", ""), ("a", "renewed")], 0);
+    Entered::new("together").enter(&[new, old, other]).holds(&[("b", ""), ("a", "renewed")], 0);
 }
 
 #[test]
 fn a_changed_name_keeps_its_place() {
-    let mut scratch = Scratch::new("changed");
-    scratch.enter(&[named(1, "a", 1, "", None), named(2, "b", 1, "", None)]);
+    let mut entered = Entered::new("changed");
+    entered.enter(&[named(1, "a", 1, "", None), named(2, "b", 1, "", None)]);
     let changed = named(7, "a", 1, "changed", Some(1));
-    scratch.enter(std::slice::from_ref(&changed)).holds(&[("a", "changed"), ("b", "")], (0, 0));
+    entered.enter(std::slice::from_ref(&changed)).holds(&[("a", "changed"), ("b", "")], 0);
     // A copy of what it said before, read late.
-    scratch.enter(&[named(1, "a", 1, "", None)]).holds(&[("a", "changed"), ("b", "")], (0, 0));
-    scratch.enter(&[named(9, "a", 1, "again", Some(1)), changed]).holds(&[("a", "again"), ("b", "")], (0, 0));
+    entered.enter(&[named(1, "a", 1, "", None)]).holds(&[("a", "changed"), ("b", "")], 0);
+    entered.enter(&[named(9, "a", 1, "again", Some(1)), changed]).holds(&[("a", "again"), ("b", "")], 0);
 }
 
 #[test]
 fn a_delete_takes_what_is_older_in_any_round() {
-    let mut scratch = Scratch::new("deletes");
+    let mut entered = Entered::new("deletes");
     let (path, of) = (Change::PathDeleted(key_of("a"), Lsn(5)), Change::ContentDeleted(content(2), Lsn(6)));
-    scratch.enter(&[named(1, "a", 1, "", None), named(2, "b", 2, "", None), named(3, "c", 2, "", None)]);
-    scratch.enter(&[named(8, "b", 2, "new", None), path.clone(), named(4, "d", 2, "", None), of.clone()]);
-    scratch.holds(&[("b", "new")], (0, 0));
-    scratch.enter(&[named(7, "a", 2, "new", None)]).enter(&[path, of]);
-    scratch.holds(&[("a", "new"), ("b", "new")], (0, 0));
+    entered.enter(&[named(1, "a", 1, "", None), named(2, "b", 2, "", None), named(3, "c", 2, "", None)]);
+    entered.enter(&[named(8, "b", 2, "new", None), path.clone(), named(4, "d", 2, "", None), of.clone()]);
+    entered.holds(&[("b", "new")], 0);
+    entered.enter(&[named(7, "a", 2, "new", None)]).enter(&[path, of]);
+    entered.holds(&[("a", "new"), ("b", "new")], 0);
 }
 
 #[test]
 fn what_only_shares_a_mark_stays() {
-    let mut scratch = Scratch::new("marks");
+    let mut entered = Entered::new("marks");
     let mut bytes = key_of("a").to_bytes();
     bytes[9] ^= 1;
     let mut alike = content(1);
     alike.0[20] = 9;
-    scratch.enter(&[named(1, "a", 1, "", None)]);
-    scratch.enter(&[
+    entered.enter(&[named(1, "a", 1, "", None)]);
+    entered.enter(&[
         Change::PathDeleted(PathKey::from_bytes(bytes), Lsn(9)),
         Change::ContentDeleted(alike, Lsn(9)),
     ]);
-    scratch.holds(&[("a", "")], (0, 0));
+    entered.holds(&[("a", "")], 0);
 }
 
 #[test]
 fn a_large_content_counts_once_and_until_its_last_name_goes() {
-    let mut scratch = Scratch::new("large");
-    scratch.enter(&[named(1, "a", 101, "", None), named(2, "b", 101, "", None), named(3, "c", 1, "", None)]);
-    scratch.holds(&[("a", ""), ("b", ""), ("c", "")], (1, 10));
-    scratch.enter(&[Change::PathDeleted(key_of("a"), Lsn(4))]).holds(&[("b", ""), ("c", "")], (1, 10));
-    scratch.enter(&[named(5, "b", 101, "changed", Some(2))]).holds(&[("b", "changed"), ("c", "")], (1, 10));
-    scratch.enter(&[Change::ContentDeleted(content(101), Lsn(6))]).holds(&[("c", "")], (0, 0));
+    let mut entered = Entered::new("large");
+    entered.enter(&[named(1, "a", 101, "", None), named(2, "b", 101, "", None), named(3, "c", 1, "", None)]);
+    entered.holds(&[("a", ""), ("b", ""), ("c", "")], 10);
+    entered.enter(&[Change::PathDeleted(key_of("a"), Lsn(4))]).holds(&[("b", ""), ("c", "")], 10);
+    entered.enter(&[named(5, "b", 101, "changed", Some(2))]).holds(&[("b", "changed"), ("c", "")], 10);
+    entered.enter(&[Change::ContentDeleted(content(101), Lsn(6))]).holds(&[("c", "")], 0);
 }
 
 #[test]
 fn more_names_of_a_content_than_are_read_at_a_time_are_removed() {
-    let mut scratch = Scratch::new("many");
+    let mut entered = Entered::new("many");
     let count = CATALOGUE_SWEEP_ROWS as u64 + 10;
     let changes: Vec<_> = (1..=count).map(|lsn| named(lsn, &format!("n{lsn}"), 1, "", None)).collect();
-    scratch.enter(&changes);
-    scratch.enter(&[Change::ContentDeleted(content(1), Lsn(count))]);
-    scratch.holds(&[(&format!("n{count}"), "")], (0, 0));
+    entered.enter(&changes);
+    entered.enter(&[Change::ContentDeleted(content(1), Lsn(count))]);
+    entered.holds(&[(&format!("n{count}"), "")], 0);
 }

@@ -60,12 +60,11 @@ async fn write_catalogue(out: &mut Vec<u8>, catalogue: &Catalogue, ingest: &Inge
             // Writing to a vector cannot fail.
             let _infallible = write!(out, "{comma}\"{media}\":{{\"files\":{count},\"bytes\":{sum}}}");
         }
-        let (_, large_bytes) = totals.large_contents;
-        let (contents, content_bytes) = (usage.contents, usage.content_bytes + large_bytes);
+        let (contents, content_bytes) = (usage.contents, usage.content_bytes + totals.large_bytes);
         // The index is ahead of the catalogue: each content has a name there, which may not be listed yet.
         let ratio = if content_bytes == 0 { 1.0 } else { (bytes as f64 / content_bytes as f64).max(1.0) };
         let saved = bytes.saturating_sub(content_bytes);
-        let disk = ingest.store.log_bytes() + large_bytes;
+        let disk = ingest.store.log_bytes() + totals.large_bytes;
         let _infallible = write!(
             out,
             "}},\"files_total\":{files},\"files_bytes\":{bytes},\"contents_total\":{contents},\
