@@ -212,24 +212,36 @@ export class Page {
   }
 
   // Drops files and folders of this machine on the page, as a file manager does. The browser tells the page of a drop only
-  // once the page has said, to a look at what hovers, that it takes it.
-  async drop(paths) {
+  // once the page has said, to a look at what hovers, that it takes it; what comes while the page is busy may be lost, and
+  // a drop that was refused ends the whole drag. So it begins again until the page has heard of the drop.
+  async drop(paths, patienceMs = PATIENCE_MS) {
     const data = { items: [], files: paths, dragOperationsMask: 1 };
     const send = (type) => this.ask("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
     const veil = `document.querySelector("#drop-veil").hidden`;
-    // One that comes while the page is busy may be lost: a hand that moves sends many.
-    await send("dragEnter");
-    for (let tries = 0; tries < 20 && (await this.run(veil)); tries++) {
+    await this.run(`(() => {
+      window.heard = { dragover: 0, drop: 0 };
+      if (window.listens) return;
+      window.listens = true;
+      for (const type of ["dragover", "drop"]) document.addEventListener(type, () => { window.heard[type]++; }, true);
+    })()`);
+    const isHeard = async (type) => {
+      for (const end = Date.now() + 1000; Date.now() < end; await pause(10)) {
+        if (await this.run(`window.heard.${type} > 0`)) return true;
+      }
+      return false;
+    };
+    for (const end = Date.now() + patienceMs; Date.now() < end; ) {
+      await this.run("window.heard.dragover = 0");
+      await send("dragEnter");
       await send("dragOver");
-      await pause(20 * tries);
-    }
-    await this.until(`!${veil}`);
-    for (let tries = 0; tries < 5 && !(await this.run(veil)); tries++) {
+      if (!(await isHeard("dragover"))) continue;
+      if (await this.run(veil)) throw new Error("the page does not say that it takes what hovers");
+      // Once more, behind the page's own answer to the first.
       await send("dragOver");
-      await pause(50 * tries);
       await send("drop");
-      await pause(50);
+      if (await isHeard("drop")) return;
     }
+    throw new Error("the page never heard of the drop");
   }
 
   async choose(selector, paths) {
