@@ -53,6 +53,8 @@ pub const DEDUP_HASHES_MAX: usize = PARTS_MAX;
 pub const NAMES_BODY_BYTES_MAX: usize = 4 * MIB;
 /// Names that are read up and committed together before others on the core go first.
 pub const NAMES_AT_ONCE: usize = 512;
+/// Names of a deleted content that are read before others on the core go first: some tens of microseconds.
+pub const DELETED_NAMES_AT_ONCE: usize = 32;
 /// Hashes looked up before others on the core go first: some tens of microseconds.
 pub const DEDUP_HASHES_AT_ONCE: usize = 256;
 /// Ranges served as multipart/byteranges; with more the whole is sent.
@@ -388,6 +390,13 @@ pub const CATALOGUE_ROUND_BYTES: usize = 2 * MIB;
 pub const CATALOGUE_SWEEP_ROWS: usize = 4_096;
 /// When a catalogue that could not be written to is tried again.
 pub const CATALOGUE_RETRY_MS: u64 = 2_000;
+/// How often in a row the disk may fail to read a place of the log before that is passed over.
+pub const CATALOGUE_READ_TRIES: u32 = 5;
+/// Rows that a transaction removes at most, as far as a round ends names: of one content there may be very many.
+pub const CATALOGUE_REMOVED_ROWS: usize = 32 * 1_024;
+/// How many times its size the journal may have while lists are read, before it waits for them to end and begins again. Above
+/// what a round writes.
+pub const CATALOGUE_JOURNAL_TIMES: u64 = 64;
 /// How long a stop lets the catalogue catch up; what is left is read from the log by the next start.
 pub const CATALOGUE_STOP_MS: u64 = 2_000;
 /// Memory of the catalogue for pages of its file: of the thread that writes it ...

@@ -15,8 +15,10 @@ use super::error::{CommitError, ReadError};
 use super::index::{NAMESPACE, PathKey};
 use super::{Lane, Store};
 use crate::base::digest::Digest;
+use crate::limits::DELETED_NAMES_AT_ONCE;
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
+use crate::runtime::core::yield_now;
 
 /// Why something was not deleted.
 #[derive(Debug)]
@@ -30,6 +32,13 @@ pub enum DeleteError {
 impl From<CommitError> for DeleteError {
     fn from(error: CommitError) -> DeleteError {
         DeleteError::Commit(error)
+    }
+}
+
+/// A content may have very many names, and what is in the page cache is read without waiting.
+async fn let_others_go_first(number: usize) {
+    if number > 0 && number.is_multiple_of(DELETED_NAMES_AT_ONCE) {
+        yield_now().await;
     }
 }
 
@@ -55,7 +64,8 @@ impl Store {
     ) -> Result<bool, DeleteError> {
         let _active = lane.enter();
         // A disk that cannot be read now is no reason to forget which names there are.
-        for place in self.index.names(digest) {
+        for (number, place) in self.index.names(digest).into_iter().enumerate() {
+            let_others_go_first(number).await;
             if let Err(error @ ReadError::Io(_)) = self.read_name(pool, place).await {
                 return Err(DeleteError::Read(error));
             }
@@ -65,7 +75,8 @@ impl Store {
         let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteContent(*digest) };
         lane.append_freeing(vec![record]).await?;
         self.index.note_content_deleted(digest, lsn);
-        for place in self.index.names(digest) {
+        for (number, place) in self.index.names(digest).into_iter().enumerate() {
+            let_others_go_first(number).await;
             let death = match self.read_name(pool, place).await {
                 Ok(name) => {
                     let key = PathKey::new(NAMESPACE, name.path.as_bytes());

@@ -94,7 +94,7 @@ impl Contents {
                     entries.insert(hash, entry);
                 }
                 Section::MoreNames => {
-                    more_names.entry(Digest(from.array()?)).or_default().push(Place::decode(&mut from)?);
+                    more_names.entry(Digest(from.array()?)).or_default().add(Place::decode(&mut from)?);
                 }
                 Section::Blobs => {
                     blobs.insert(Digest(from.array()?), BlobId(from.u64()?));

@@ -3,6 +3,7 @@
 mod claim;
 mod entry;
 mod image;
+mod names;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
@@ -13,6 +14,7 @@ pub(super) use self::claim::claim;
 pub use self::claim::{Claim, ClaimGuard, Ticket};
 pub use self::entry::{Content, Location};
 use self::entry::{Entry, FLAG_DAMAGED, FLAG_DYING, LEN_MASK, first_word};
+use self::names::MoreNames;
 use super::table::{self, Table, mix};
 use super::{Place, poisoned};
 use crate::base::digest::Digest;
@@ -31,7 +33,7 @@ struct Shard {
     /// The files of big contents.
     blobs: HashMap<Digest, BlobId>,
     /// Names beyond the first. Few contents have any.
-    more_names: HashMap<Digest, Vec<Place>>,
+    more_names: HashMap<Digest, MoreNames>,
     /// Deletes that a name on its way may not have seen: whichever has a lower number is gone.
     deleted: HashMap<Digest, Lsn>,
     /// The contents that are dying, each with the number of its death: one that was named again and dies again has
@@ -125,8 +127,8 @@ impl Contents {
     pub(in crate::store::index) fn names(&self, digest: &Digest) -> Vec<Place> {
         let shard = self.shard(digest);
         let first = shard.find(self.hash(digest), digest).and_then(Entry::first_name);
-        let more = shard.more_names.get(digest).map_or(&[][..], Vec::as_slice);
-        first.into_iter().chain(more.iter().copied()).collect()
+        let more = shard.more_names.get(digest).into_iter().flat_map(MoreNames::iter);
+        first.into_iter().chain(more.copied()).collect()
     }
 
     pub(in crate::store::index) fn mark_damaged(&self, digest: &Digest, lsn: Lsn) {
@@ -195,10 +197,8 @@ impl Contents {
             first if first == Some(place) => {}
             Some(_) => {
                 let more = shard.more_names.entry(*digest).or_default();
-                match more.iter_mut().find(|name| Some(**name) == replaced || **name == place) {
-                    Some(name) => *name = place,
-                    None => more.push(place),
-                }
+                replaced.map(|replaced| more.remove(replaced));
+                more.add(place);
             }
         }
         true
@@ -217,10 +217,9 @@ impl Contents {
         let entry = shard.entries.find_mut(hash, |entry| entry.digest == *digest)?;
         let mut more = shard.more_names.remove(digest).unwrap_or_default();
         if entry.first_name() == Some(place) {
-            let next = if more.is_empty() { None } else { Some(more.remove(0)) };
-            entry.set_first_name(next);
+            entry.set_first_name(more.take_first());
         } else {
-            more.retain(|name| *name != place);
+            more.remove(place);
         }
         let last = entry.first_name().is_none();
         if !more.is_empty() {
@@ -339,8 +338,10 @@ impl Contents {
         let Some(entry) = shard.entries.find_mut(hash, |entry| entry.digest == *digest) else { return };
         if entry.first_name() == Some(from) {
             entry.set_first_name(Some(to));
-        } else if let Some(more) = shard.more_names.get_mut(digest) {
-            more.iter_mut().filter(|name| **name == from).for_each(|name| *name = to);
+        } else if let Some(more) = shard.more_names.get_mut(digest)
+            && more.remove(from)
+        {
+            more.add(to);
         }
     }
 
@@ -368,8 +369,8 @@ impl Contents {
             more_names.values_mut().for_each(|names| names.retain(|name| !gone.contains(name)));
             for entry in entries.iter_mut() {
                 if entry.first_name().is_some_and(|name| gone.contains(&name)) {
-                    let more = more_names.get_mut(&entry.digest).filter(|names| !names.is_empty());
-                    entry.set_first_name(more.map(|names| names.remove(0)));
+                    let more = more_names.get_mut(&entry.digest);
+                    entry.set_first_name(more.and_then(MoreNames::take_first));
                 }
             }
             more_names.retain(|_, names| !names.is_empty());
