@@ -12,13 +12,14 @@
 //!   read to its end, and after every start, the rows are compared with the index (a *sweep*) and those of names that are gone
 //!   or were replaced are removed.
 //! - A catalogue that is older than the log (a crash, a power cut) reads on from its older positions. One that is newer
-//!   (its log was put back, or cut where nothing was flushed) is made anew.
+//!   (its log was put back, or cut where nothing was flushed) is made anew: it has read numbers that the log will give again.
 //!
 //! When more is written than it can enter, the log is read later: nothing is held in memory but one round, no segment is
 //! kept for it, and the lag says how far behind it is.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,19 +27,20 @@ use std::time::Duration;
 
 use super::Catalogue;
 use super::schema::Trouble;
-use super::write::{Begun, Positions, Round, Writer};
+use super::write::{Applied, Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES,
-    CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS, RECENT_TABLES_BYTES_MAX,
-    TAIL_RECORDS_AT_ONCE,
+    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_READ_TRIES, CATALOGUE_RETRY_MS,
+    CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS,
+    RECENT_TABLES_BYTES_MAX, TAIL_RECORDS_AT_ONCE,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
 use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::store::Store;
-use crate::store::tail::{Change, End, Tail};
+use crate::store::segment::Written;
+use crate::store::tail::{Change, End, Tail, Taken, Unreadable};
 
 /// The task. `Rc`: it stays on its core.
 pub struct Follower {
@@ -53,10 +55,14 @@ struct State {
     tail: Tail,
     positions: Positions,
     is_complete: bool,
+    /// What it had of the log at the start is known.
+    has_begun: bool,
     /// Segments at hand that will not grow and were read to their end.
     finished: HashSet<SegmentId>,
-    /// Segments that compaction had removed at the last look.
-    removed: u64,
+    /// Segments that compaction had removed at the last look; `None` before the first.
+    removed: Option<u64>,
+    /// How often in a row the disk failed to read a segment on.
+    failed: HashMap<SegmentId, u32>,
     /// Rows are to be compared with the index, from the first on.
     is_sweep_due: bool,
     /// Whether that is under way, and behind which number it goes on.
@@ -109,10 +115,12 @@ impl Follower {
 
     async fn run(self: Rc<Self>, tail: Tail) {
         let mut state = State {
-            removed: tail.removed_segments(),
+            removed: None,
+            failed: HashMap::new(),
             tail,
             positions: Positions::new(),
             is_complete: false,
+            has_begun: false,
             finished: HashSet::new(),
             is_sweep_due: false,
             sweep: Sweep::None,
@@ -163,7 +171,8 @@ impl Follower {
             }
             *is_open = true;
         }
-        if shared.is_damaged.swap(false, Ordering::AcqRel) {
+        let damaged = shared.damaged.swap(0, Ordering::AcqRel);
+        if damaged == shared.generation.load(Ordering::Acquire) {
             self.remake(state, "a list found it damaged").await?;
         }
         match self.catch_up(state, until_ns).await {
@@ -183,11 +192,12 @@ impl Follower {
 
     /// Goes on from what an opened catalogue says.
     async fn begin(&self, state: &mut State, begun: Begun) -> Result<(), Trouble> {
-        let ends = state.tail.ends();
+        let ends = state.tail.ends(|_| true);
         let is_ahead = |end: &End| {
             begun.positions.get(&end.segment).is_some_and(|read| read.last_batch > end.written.last_batch)
         };
-        if ends.iter().any(is_ahead) {
+        let is_newer = !state.has_begun && begun.greatest >= state.tail.began();
+        if is_newer || ends.iter().any(is_ahead) {
             return self.remake(state, "it has read what the log does not hold").await;
         }
         self.adopt(state, begun);
@@ -197,6 +207,8 @@ impl Follower {
     fn adopt(&self, state: &mut State, begun: Begun) {
         self.catalogue.shared.is_complete.store(begun.is_complete, Ordering::Release);
         state.is_complete = begun.is_complete;
+        state.has_begun = true;
+        state.removed = None;
         // Without rows there is nothing to compare.
         state.is_sweep_due = !begun.positions.is_empty();
         state.sweep = Sweep::None;
@@ -223,25 +235,34 @@ impl Follower {
         // In this order: what has ended is in the list, and what is counted is not in it any more.
         let (now_ns, settled) = (clock::now_ns(), state.tail.settled());
         let removed = state.tail.removed_segments();
-        let ends = state.tail.ends();
+        let ends = state.tail.ends(|segment| !state.finished.contains(&segment));
         let mut round = Round::default();
-        self.note_gone(state, &ends, removed, &mut round);
-        let (mut bytes, mut all_bytes, mut is_early) = (0, 0, false);
+        note_gone(state, removed, &mut round);
+        let (mut bytes, mut all_bytes, mut is_early, mut failed) = (0, 0, false, None);
         for end in &ends {
             let mut from = state.positions.get(&end.segment).copied();
             while from.is_none_or(|from| from.last_batch < end.written.last_batch) {
                 if is_over() {
                     return Ok(all_bytes);
                 }
-                let room = CATALOGUE_ROUND_BYTES - bytes;
-                let Some(taken) = state.tail.take(end.segment, from, end.written, room).await? else { break };
+                let taken = match self.take(state, end, from, CATALOGUE_ROUND_BYTES - bytes).await {
+                    Ok(Some(taken)) => taken,
+                    Ok(None) => break,
+                    // What others say is entered all the same.
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                };
                 from = Some(taken.reached);
                 bytes += taken.bytes;
                 all_bytes += taken.bytes;
+                round.add(end.segment, &taken);
                 round.changes.extend(taken.changes.into_iter().filter_map(|change| state.left_of(change)));
-                round.reached.insert(end.segment, taken.reached);
                 if bytes >= CATALOGUE_ROUND_BYTES {
-                    self.enter(state, std::mem::take(&mut round)).await?;
+                    if !self.enter(state, std::mem::take(&mut round), is_over).await? {
+                        return Ok(all_bytes);
+                    }
                     bytes = 0;
                 }
                 if taken.is_early {
@@ -250,17 +271,46 @@ impl Follower {
                 }
             }
         }
-        round.completes = !is_early && !state.is_complete;
-        if !round.reached.is_empty() || !round.gone.is_empty() || round.completes {
-            self.enter(state, round).await?;
+        let is_all = !is_early && failed.is_none();
+        round.completes = is_all && !state.is_complete;
+        let is_news = !round.reached.is_empty() || !round.gone.is_empty() || round.completes;
+        if is_news && !self.enter(state, round, is_over).await? {
+            return Ok(all_bytes);
         }
         let read = ends.iter().filter(|end| end.is_final && is_read(&state.positions, end));
         state.finished.extend(read.map(|end| end.segment));
-        if !is_early {
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if is_all {
             self.note_followed(now_ns, settled);
             self.sweep(state, settled).await?;
         }
         Ok(all_bytes)
+    }
+
+    /// Reads a segment on. What the disk has failed to read some times is passed over: names in it are not listed, and all
+    /// others are.
+    async fn take(
+        &self,
+        state: &mut State,
+        end: &End,
+        from: Option<Written>,
+        bytes_max: usize,
+    ) -> io::Result<Option<Taken>> {
+        let segment = end.segment;
+        let is_lost = state.failed.get(&segment).is_some_and(|times| *times >= CATALOGUE_READ_TRIES);
+        let unreadable = if is_lost { Unreadable::Passed } else { Unreadable::Fails };
+        let result = state.tail.take(segment, from, end.written, bytes_max, unreadable).await;
+        match &result {
+            Ok(_) => {
+                if state.failed.remove(&segment).is_some() && is_lost {
+                    tracing::error!(%segment, "a part of the log cannot be read; names in it are not listed");
+                }
+            }
+            Err(_) => *state.failed.entry(segment).or_default() += 1,
+        }
+        result
     }
 
     fn note_followed(&self, now_ns: u64, settled: Lsn) {
@@ -268,22 +318,22 @@ impl Follower {
         self.catalogue.shared.followed_lsn.store(settled.0, Ordering::Relaxed);
     }
 
-    /// Segments that are gone need no position any more. If one was not read to its end, or was never seen, its deletes may
-    /// have gone with it.
-    fn note_gone(&self, state: &mut State, ends: &[End], removed: u64, round: &mut Round) {
-        let is_there = |id: &SegmentId| ends.binary_search_by_key(id, |end| end.segment).is_ok();
-        round.gone = state.positions.keys().filter(|id| !is_there(id)).copied().collect();
-        let read = round.gone.iter().filter(|id| state.finished.remove(id)).count() as u64;
-        if removed - state.removed > read {
-            state.is_sweep_due = true;
-        }
-        state.removed = removed;
-    }
-
-    async fn enter(&self, state: &mut State, round: Round) -> Result<(), Trouble> {
+    /// Enters a round; `false` if that was given up, and what of it is in will be entered again.
+    async fn enter(
+        &self,
+        state: &mut State,
+        round: Round,
+        is_over: impl Fn() -> bool,
+    ) -> Result<bool, Trouble> {
         let round = Arc::new(round);
-        let entered = round.clone();
-        self.write(move |writer| writer.apply(&entered)).await?;
+        loop {
+            let entered = round.clone();
+            match self.write(move |writer| writer.apply(&entered)).await? {
+                Applied::Wholly => break,
+                Applied::InPart if is_over() => return Ok(false),
+                Applied::InPart => {}
+            }
+        }
         let shared = &self.catalogue.shared;
         shared.changes.fetch_add(round.changes.len() as u64, Ordering::Relaxed);
         state.positions.extend(&round.reached);
@@ -294,7 +344,7 @@ impl Follower {
             state.is_complete = true;
             shared.is_complete.store(true, Ordering::Release);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Compares the next rows with the index, if that is due; all numbers below `followed` were read. On this core: the writing
@@ -312,12 +362,12 @@ impl Follower {
                 yield_now().await;
             }
             match state.tail.store().index.name_lsn(row.key) {
-                Some(shown) if shown < row.lsn => {
+                Some((shown, _)) if shown < row.lsn => {
                     return Err(Trouble::Damaged("it has what the log has not".to_owned()));
                 }
-                Some(shown) if shown == row.lsn => {}
-                // A newer name there is still to be read, and takes the place of this one.
-                Some(shown) if shown >= followed => {}
+                Some((shown, _)) if shown == row.lsn => {}
+                // The newer name there is still to be read, and takes the place of this one.
+                Some((shown, true)) if shown >= followed => {}
                 _ => gone.push(row),
             }
         }
@@ -328,6 +378,21 @@ impl Follower {
         state.sweep = next.map_or(Sweep::None, Sweep::Behind);
         Ok(())
     }
+}
+
+/// Segments that are gone need no position any more. If one was not read to its end, or was never seen, its deletes may
+/// have gone with it. `removed` were removed by compaction.
+fn note_gone(state: &mut State, removed: u64, round: &mut Round) {
+    if state.removed == Some(removed) {
+        return;
+    }
+    round.gone = state.positions.keys().filter(|id| !state.tail.has(**id)).copied().collect();
+    let read = round.gone.iter().filter(|id| state.finished.remove(id)).count() as u64;
+    if state.removed.is_some_and(|before| removed - before > read) {
+        state.is_sweep_due = true;
+    }
+    state.removed = Some(removed);
+    state.failed.retain(|id, _| state.tail.has(*id));
 }
 
 /// How long to rest behind a turn that read so many bytes, of what was written in so many milliseconds. Much is better entered

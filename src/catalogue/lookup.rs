@@ -3,12 +3,12 @@
 //! Always: a page goes on behind a file's place in the list's order (keyset), so that files which arrive or vanish between
 //! two pages move no other; from wherever it is read, a page holds the same files: each page of a list is looked up anew.
 
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, Statement, params, params_from_iter};
 
 use super::cursor::{Cursor, Value};
 use super::query::{File, Order, Page, Query, Totals};
 use super::sorted::{Next, Places};
-use super::statement::{COLUMNS, Source, Span, are_few_sizes, are_few_times, statement};
+use super::statement::{COLUMNS, Source, Span, are_few_sizes, are_few_times, sizes_of_part, statement};
 use super::words::{Expression, Finder};
 use super::write::{LARGE_CONTENTS, media_number};
 use crate::base::digest::Digest;
@@ -30,12 +30,10 @@ pub(super) fn give_up_at(connection: &mut Connection, until_ns: u64) -> rusqlite
 /// some letters it takes none, and the clock is looked at when it is done.
 const STEPS_AT_ONCE: i32 = 2_000;
 
-/// One page, read from where it is had soonest. What few files match is looked up. What many match fills a page soon on the
+/// One page, read from where it is had soonest; within one transaction. What few files match is looked up. What many match fills a page soon on the
 /// way through the list, and is not gathered whole first, as FTS5 does with all words of one beginning, and SQLite to sort;
 /// but a walk may come through a desert, so it is given up where it takes longer than gathering.
 pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Page> {
-    // All that follows sees one state of the files.
-    let _snapshot = connection.unchecked_transaction()?;
     let Some(span) = Span::of(connection, query)? else { return Ok(Page::default()) };
     let expression = query.expression();
     let from = |source, rows_max| read(connection, query, &expression, (span, source), rows_max);
@@ -47,19 +45,25 @@ pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<P
     if query.has_times() && !by_arrival && are_few_times(connection, span)? {
         return whole(Source::Time);
     }
+    let first = CATALOGUE_WALK_ROWS.max(CATALOGUE_WALK_SHARE * query.limit);
     if expression.is_empty() {
+        if by_arrival && query.has_sizes() {
+            return match from(Source::Ordered, first)? {
+                Some(page) => Ok(page),
+                None => read_sizes_by_part(connection, query, span),
+            };
+        }
         return whole(Source::Ordered);
     }
     if by_arrival && !expression.has_beginning() {
         return whole(Source::Words);
     }
-    let first = CATALOGUE_WALK_ROWS.max(CATALOGUE_WALK_SHARE * query.limit);
     let way =
         if by_arrival && expression.whole_words().is_some() { Source::WholeWords } else { Source::Ordered };
     if let Some(page) = from(way, first)? {
         return Ok(page);
     }
-    if !by_arrival && let Some(page) = walk_among(connection, query, &expression)? {
+    if !by_arrival && let Some(page) = walk_among(connection, query, &expression, span)? {
         return Ok(page);
     }
     whole(Source::Words)
@@ -71,6 +75,7 @@ fn walk_among(
     connection: &Connection,
     query: &Query,
     expression: &Expression,
+    span: Span,
 ) -> rusqlite::Result<Option<Page>> {
     let found = found(connection, expression)?;
     let all: i64 =
@@ -80,12 +85,12 @@ fn walk_among(
     let rows_max =
         found.len().saturating_mul(CATALOGUE_ROW_PLACES).min(even.saturating_mul(CATALOGUE_DESERT_TIMES));
     if found.len() > CATALOGUE_FOUND_MAX {
-        return read(connection, query, expression, (Span::ALL, Source::Ordered), rows_max);
+        return read(connection, query, expression, (span, Source::Ordered), rows_max);
     }
     if even > rows_max {
         return Ok(None);
     }
-    read_sorted(connection, query, expression, Some(&found), rows_max)
+    read_sorted(connection, query, expression, (span, Some(&found)), rows_max)
 }
 
 /// Numbers of the files that have the words, upwards; one more than [`CATALOGUE_FOUND_MAX`] of more.
@@ -105,7 +110,7 @@ fn read(
     rows_max: usize,
 ) -> rusqlite::Result<Option<Page>> {
     if source == Source::Ordered && !query.order.is_by_arrival() {
-        return read_sorted(connection, query, expression, None, rows_max);
+        return read_sorted(connection, query, expression, (span, None), rows_max);
     }
     let (sql, bound) = statement(query, expression, span, source);
     // What FTS5 was asked for it has found.
@@ -113,6 +118,8 @@ fn read(
     let mut finder = if source == Source::Words { unchecked.finder() } else { expression.finder() };
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params_from_iter(bound))?;
+    let mut one = one(connection)?;
+    let is_gathered = source.is_gathered(query.order);
     let mut filling = Filling::of(query);
     let mut passed = 0;
     while let Some(row) = rows.next()? {
@@ -120,26 +127,60 @@ fn read(
         if passed > rows_max {
             return Ok(None);
         }
-        if filling.take(row, &mut finder)? {
+        let is_full = if is_gathered {
+            one.query_row([row.get::<_, i64>(0)?], |row| filling.take(row, &mut finder))?
+        } else {
+            filling.take(row, &mut finder)?
+        };
+        if is_full {
             break;
         }
     }
     Ok(Some(filling.page))
 }
 
-/// As [`read`], along the orders of the parts, of which some are read ahead. `among` are the numbers of the files with the
-/// words, upwards, if they are known.
+/// The file of a number.
+fn one(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
+    connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))
+}
+
+/// The page in the order of arrival of files of some sizes, part by part: however many others have come since, they are not
+/// looked at.
+fn read_sizes_by_part(connection: &Connection, query: &Query, span: Span) -> rusqlite::Result<Page> {
+    let mut one = one(connection)?;
+    let mut filling = Filling::of(query);
+    let unchecked = Expression::default();
+    let mut finder = unchecked.finder();
+    let mut parts = span.ahead(query).parts(connection)?;
+    if query.order == Order::Newest {
+        parts.reverse();
+    }
+    for part in parts {
+        let (sql, bound) = sizes_of_part(query, part);
+        let mut numbers = connection.prepare(&sql)?;
+        let mut numbers = numbers.query(params_from_iter(bound))?;
+        while let Some(row) = numbers.next()? {
+            if one.query_row([row.get::<_, i64>(0)?], |row| filling.take(row, &mut finder))? {
+                return Ok(filling.page);
+            }
+        }
+    }
+    Ok(filling.page)
+}
+
+/// As [`read`], along the orders of the span's parts, of which some are read ahead. `among` are the numbers of the files with
+/// the words, upwards, if they are known.
 fn read_sorted(
     connection: &Connection,
     query: &Query,
     expression: &Expression,
-    among: Option<&[i64]>,
+    (span, among): (Span, Option<&[i64]>),
     rows_max: usize,
 ) -> rusqlite::Result<Option<Page>> {
     let unchecked = Expression::default();
     let mut finder = if among.is_some() { unchecked.finder() } else { expression.finder() };
-    let mut one = connection.prepare(&format!("SELECT {COLUMNS} FROM files WHERE files.added = ?1"))?;
-    let mut places = Places::of(connection, query, among, rows_max)?;
+    let mut one = one(connection)?;
+    let mut places = Places::of(connection, query, span, among, rows_max)?;
     let mut filling = Filling::of(query);
     loop {
         match places.next()? {
@@ -236,7 +277,7 @@ fn malformed(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "files".to_owned(), rusqlite::types::Type::Blob)
 }
 
-/// Sums over all files, which are kept.
+/// Sums over all files, which are kept; within one transaction.
 pub(super) fn totals(connection: &Connection) -> rusqlite::Result<Totals> {
     let mut statement = connection.prepare("SELECT media, files, bytes FROM totals")?;
     let mut rows = statement.query([])?;

@@ -39,9 +39,13 @@ impl Numbers {
     }
 }
 
-fn named(number: u64, numbers: &mut Numbers) -> Change {
-    let mut attributes = Attributes::default();
+fn named_by_words(number: u64, numbers: &mut Numbers) -> Change {
     let name = format!("{} {} {number}.txt", numbers.of(&WORDS), numbers.of(&WORDS));
+    named(number, numbers, &name)
+}
+
+fn named(number: u64, numbers: &mut Numbers, name: &str) -> Change {
+    let mut attributes = Attributes::default();
     attributes.push(Kind::OriginalName, name.as_bytes());
     if numbers.below(3) == 0 {
         attributes.push(Kind::Comment, numbers.of(&WORDS).as_bytes());
@@ -68,7 +72,7 @@ fn filled(called: &str, files: u64) -> (Scratch, Connection) {
     let scratch = Scratch::new(called);
     let mut writer = scratch.writer();
     let mut numbers = Numbers(1);
-    let changes = (1..=files).map(|number| named(number, &mut numbers)).collect();
+    let changes = (1..=files).map(|number| named_by_words(number, &mut numbers)).collect();
     writer.apply(&Round { changes, ..Round::default() }).unwrap();
     let connection = scratch.connection();
     (scratch, connection)
@@ -77,11 +81,18 @@ fn filled(called: &str, files: u64) -> (Scratch, Connection) {
 /// All files of the list, some at a time, always from this source.
 fn all(connection: &Connection, query: &Query, source: Source) -> Vec<String> {
     let mut query = query.clone();
+    all_by(&mut query, |query| {
+        let span = Span::of(connection, query).unwrap().expect("there are files of these times");
+        let read = read(connection, query, &query.expression(), (span, source), usize::MAX);
+        read.unwrap().expect("any number of rows may be passed by")
+    })
+}
+
+/// All files of the list, a page at a time.
+fn all_by(query: &mut Query, page_of: impl Fn(&Query) -> Page) -> Vec<String> {
     let mut paths = Vec::new();
     loop {
-        let span = Span::of(connection, &query).unwrap().expect("there are files of these times");
-        let read = read(connection, &query, &query.expression(), (span, source), usize::MAX);
-        let page = read.unwrap().expect("any number of rows may be passed by");
+        let page = page_of(query);
         paths.extend(page.files.into_iter().map(|file| file.path));
         query.behind = page.next;
         if query.behind.is_none() {
@@ -166,7 +177,7 @@ fn a_page_along_an_index_past_what_was_not_found_is_the_same() {
                     let span = Span::of(&connection, &query).unwrap().unwrap();
                     let page = read(&connection, &query, &expression, (span, Source::Ordered), usize::MAX);
                     let page = page.unwrap().unwrap();
-                    match walk_among(&connection, &query, &expression).unwrap() {
+                    match walk_among(&connection, &query, &expression, span).unwrap() {
                         Some(among) => {
                             assert_eq!(among, page, "{query:?}");
                             walked += 1;
@@ -182,6 +193,52 @@ fn a_page_along_an_index_past_what_was_not_found_is_the_same() {
         }
     }
     assert!(walked > 300 && given_up > 10, "{walked} and {given_up}");
+}
+
+#[test]
+fn files_of_some_sizes_are_the_same_read_part_by_part() {
+    let (_scratch, connection) = filled("parts", 600);
+    let mut found = 0;
+    for order in [Order::Newest, Order::Oldest] {
+        for (size_min, size_max) in [(Some(3), Some(5)), (Some(18), None), (None, Some(0)), (Some(30), None)]
+        {
+            for (since, until) in [(None, None), (Some(Wall(300)), Some(Wall(800)))] {
+                let mut query =
+                    Query { order, size_min, size_max, since, until, limit: 7, ..Query::default() };
+                let ordered = all(&connection, &query, Source::Ordered);
+                let by_part = all_by(&mut query, |query| {
+                    let span = Span::of(&connection, query).unwrap().unwrap();
+                    read_sizes_by_part(&connection, query, span).unwrap()
+                });
+                assert_eq!(by_part, ordered, "{query:?}");
+                found += ordered.len();
+            }
+        }
+    }
+    assert!(found > 300, "{found}");
+}
+
+#[test]
+fn names_with_a_nul_are_listed_page_by_page() {
+    let scratch = Scratch::new("nul");
+    let mut changes = Vec::new();
+    for (lsn, name) in [(1, "a\0c"), (2, "a\0b"), (3, "A"), (70_000, "a\0a"), (70_001, "a"), (140_000, "a\0")]
+    {
+        let Change::Named { key, mut name, size, is_large, is_renewed } = named(lsn, &mut Numbers(1), name)
+        else {
+            unreachable!("it is a name");
+        };
+        name.lsn = Lsn(lsn);
+        changes.push(Change::Named { key, name, size, is_large, is_renewed });
+    }
+    scratch.writer().apply(&Round { changes, ..Round::default() }).unwrap();
+    let connection = scratch.connection();
+    for order in [Order::Name, Order::NameDescending] {
+        let query = Query { order, limit: 100, ..Query::default() };
+        let at_once = all(&connection, &query, Source::Ordered);
+        assert_eq!(at_once.len(), 6);
+        assert_eq!(all(&connection, &Query { limit: 1, ..query }, Source::Ordered), at_once);
+    }
 }
 
 #[test]

@@ -56,8 +56,8 @@ struct Shared {
     generation: Arc<AtomicU64>,
     /// It lists all that the log held at some moment; until then it would leave out what is old.
     is_complete: AtomicBool,
-    /// A reader found it damaged.
-    is_damaged: AtomicBool,
+    /// The file that a reader found damaged, by generation; 0 for none.
+    damaged: AtomicU64,
     /// All that the log held at this time is in, ...
     followed_ns: AtomicU64,
     /// ... and all numbers below this.
@@ -196,14 +196,21 @@ impl Reader {
         if clock::now_ns() > until_ns {
             return Err(NoAnswer::Busy);
         }
-        let answer =
-            self.connection(until_ns).and_then(|connection| ask(connection).map_err(Trouble::of_reading));
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        let answer = self.connection(generation, until_ns).and_then(|connection| {
+            // All that is asked sees one state of the files, ...
+            let _snapshot = connection.unchecked_transaction()?;
+            // ... and one that has them all: it may have been made anew since the question was let in.
+            let is_complete = schema::is_complete(connection)?;
+            is_complete.then(|| ask(connection)).transpose().map_err(Trouble::of_reading)
+        });
         match answer {
-            Ok(answer) => Ok(answer),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(NoAnswer::Incomplete),
             Err(Trouble::Damaged(why)) => {
                 tracing::error!(why, "the catalogue cannot be read; it is made anew from the log");
                 self.connection = None;
-                self.shared.is_damaged.store(true, Ordering::Release);
+                self.shared.damaged.store(generation, Ordering::Release);
                 Err(NoAnswer::Unreadable)
             }
             Err(Trouble::Refused(why)) if why == INTERRUPTED => Err(NoAnswer::TooLong),
@@ -217,8 +224,7 @@ impl Reader {
     }
 
     /// On the newest file; what is asked of it ends in time.
-    fn connection(&mut self, until_ns: u64) -> Result<&Connection, Trouble> {
-        let generation = self.shared.generation.load(Ordering::Acquire);
+    fn connection(&mut self, generation: u64, until_ns: u64) -> Result<&Connection, Trouble> {
         if self.connection.as_ref().is_none_or(|(of, _)| *of != generation) {
             self.connection = None;
             let connection = schema::open_to_read(&self.path, self.store)?;
@@ -242,6 +248,27 @@ mod tests {
     use crate::runtime::core::tests::on_one_core;
     use crate::runtime::sync::Notify;
     use testing::{STORE, Scratch};
+    use write::Round;
+
+    #[test]
+    fn a_list_of_a_catalogue_that_is_being_made_is_not_answered() {
+        let scratch = Scratch::new("being-made");
+        let path = scratch.path().to_owned();
+        on_one_core(move || {
+            let path = path.clone();
+            async move {
+                let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
+                catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
+                // As when it was let in, and is made anew while it waits.
+                catalogue.shared.is_complete.store(true, Ordering::Release);
+                assert_eq!(catalogue.list(Query::default()).await, Err(NoAnswer::Incomplete));
+                assert_eq!(catalogue.totals().await.map(|_| ()), Err(NoAnswer::Incomplete));
+                let whole = Round { completes: true, ..Round::default() };
+                catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+                assert_eq!(catalogue.list(Query::default()).await, Ok(Page::default()));
+            }
+        });
+    }
 
     #[test]
     fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
@@ -251,7 +278,9 @@ mod tests {
             let path = path.clone();
             async move {
                 let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
-                catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
+                let whole = Round { completes: true, ..Round::default() };
+                let make = move |writer: &mut Writer| writer.open().and_then(|_| writer.apply(&whole));
+                catalogue.writer.run(make).await.unwrap().unwrap();
                 catalogue.shared.is_complete.store(true, Ordering::Release);
                 let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
                 let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));

@@ -21,7 +21,7 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// "RHNO": whose file it is, for file(1) and for us.
 const APPLICATION: i32 = 0x5248_4e4f;
 /// Of the tables below and of what their columns mean. Another one is not migrated but made anew.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 const PAGE_BYTES: i64 = 4_096;
 
 /// A zone is so many numbers (a power of two, as a shift), with the earliest and latest time of its files: a block range
@@ -35,8 +35,8 @@ pub(super) const PART_SHIFT: u32 = 16;
 const _: () = assert!(PART_SHIFT > ZONE_SHIFT);
 
 const TABLES: &str = "
-    -- What it is of.
-    CREATE TABLE about (store BLOB NOT NULL, is_complete INTEGER NOT NULL);
+    -- What it is of, whether all of the log was read once, and the greatest number of a record that was.
+    CREATE TABLE about (store BLOB NOT NULL, is_complete INTEGER NOT NULL, greatest INTEGER NOT NULL);
     -- How far each segment of the log was read.
     CREATE TABLE progress (segment INTEGER PRIMARY KEY, end INTEGER NOT NULL, last_batch INTEGER NOT NULL);
     -- The names of the store. `added` is the number of the record that an upload gave the path, and the order of
@@ -56,7 +56,7 @@ const TABLES: &str = "
     );
     -- Contents with a file of their own, which are few. No other index is spread over all files: each new name would change a
     -- page of its own there. To the names of a path or a content lead words, below.
-    CREATE INDEX by_hash ON files (hash) WHERE is_large;
+    CREATE INDEX by_hash ON files (hash) WHERE is_large AND size > 0;
     -- See PART_SHIFT.
     CREATE INDEX by_size ON files (added >> PART_SHIFT, size, added);
     CREATE INDEX by_name ON files (added >> PART_SHIFT, name, added);
@@ -67,8 +67,8 @@ const TABLES: &str = "
     CREATE TABLE zones (
         zone INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, files INTEGER NOT NULL
     );
-    -- Sums over files by media type; -1 is distinct contents with a file of their own. (One that is damaged and then stored
-    -- again within the log still counts here.)
+    -- Sums over files by media type; -1 is distinct contents with a file of their own, those of a size that could not be
+    -- read (0) left out. (One that is damaged and then stored again within the log still counts here.)
     CREATE TABLE totals (media INTEGER PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
 ";
 
@@ -149,7 +149,7 @@ pub(super) fn open(path: &Path, store: StoreId, journal_bytes: u64) -> Result<Co
     if tables == 0 {
         let transaction = connection.transaction()?;
         transaction.execute_batch(&TABLES.replace(">> PART_SHIFT", &format!(">> {PART_SHIFT}")))?;
-        transaction.execute("INSERT INTO about VALUES (?1, 0)", [store.0.as_slice()])?;
+        transaction.execute("INSERT INTO about VALUES (?1, 0, 0)", [store.0.as_slice()])?;
         transaction.execute("INSERT INTO totals VALUES (-1, 0, 0)", [])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
@@ -171,6 +171,22 @@ fn check(connection: &Connection, store: StoreId) -> Result<(), Trouble> {
         return Err(Trouble::Damaged("it is of another store".to_owned()));
     }
     Ok(())
+}
+
+/// Whether it lists all that the log held at some moment.
+pub(super) fn is_complete(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT is_complete FROM about", [], |row| row.get(0))
+}
+
+/// Bytes of the journal beside it.
+pub(super) fn journal_bytes(path: &Path) -> u64 {
+    std::fs::metadata(beside(path, COMPANIONS[0])).map_or(0, |journal| journal.len())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Opens the catalogue to be read, beside who writes it.
@@ -198,12 +214,7 @@ fn tune(connection: &Connection, cache_bytes: usize) -> Result<(), Trouble> {
 /// # Errors
 /// What the disk gave.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    let beside = COMPANIONS.iter().map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    });
-    for file in std::iter::once(path.to_owned()).chain(beside) {
+    for file in std::iter::once(path.to_owned()).chain(COMPANIONS.map(|suffix| beside(path, suffix))) {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result?,

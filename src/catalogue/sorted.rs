@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, Statement, params_from_iter};
 use super::cursor::{Cursor, Value};
 use super::query::{Order, Query};
 use super::schema::PART_SHIFT;
-use super::statement::{Resume, parts, places_of_part};
+use super::statement::{Resume, Span, places_of_part};
 use crate::limits::{CATALOGUE_PART_PLACES_MAX, CATALOGUE_PLACES_MAX};
 
 /// Places behind the query's own, front to back. Within one transaction.
@@ -64,16 +64,16 @@ pub(super) enum Next {
 }
 
 impl<'a> Places<'a> {
-    /// Those of all files, or of the ones with these numbers, which ascend. No more than `passed_max` places are read beyond the
-    /// first of each part.
+    /// Those of all files in the parts of a span, or of the ones with these numbers, which ascend. No more than `passed_max`
+    /// places are read beyond the first of each part.
     pub(super) fn of(
         connection: &'a Connection,
         query: &'a Query,
+        span: Span,
         among: Option<&'a [i64]>,
         passed_max: usize,
     ) -> rusqlite::Result<Places<'a>> {
-        let mut numbers = connection.prepare(&format!("SELECT part FROM {}", parts()))?;
-        let numbers = numbers.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        let numbers = span.parts(connection)?;
         let share = |of: usize| of / numbers.len().max(1);
         let at_once_max = share(CATALOGUE_PLACES_MAX).clamp(1, CATALOGUE_PART_PLACES_MAX);
         let at_once = share(2 * query.limit).max(PLACES_MIN).min(at_once_max);
@@ -175,13 +175,20 @@ const PLACES_MIN: usize = 4;
 fn compare(one: &Cursor, other: &Cursor) -> Ordering {
     let values = match (&one.value, &other.value) {
         (Value::Size(one), Value::Size(other)) => one.cmp(other),
-        (Value::Name(one), Value::Name(other)) => {
-            let one = one.bytes().map(|byte| byte.to_ascii_lowercase());
-            one.cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
-        }
+        (Value::Name(one), Value::Name(other)) => compare_names(one, other),
         _ => Ordering::Equal,
     };
     values.then(one.added.cmp(&other.added))
+}
+
+/// SQLite's NOCASE: ASCII's letters are alike, and behind a NUL that both have only lengths count.
+fn compare_names(one: &str, other: &str) -> Ordering {
+    let bytes = one.bytes().zip(other.bytes());
+    let mut bytes = bytes.map(|(one, other)| (one.to_ascii_lowercase(), other.to_ascii_lowercase()));
+    match bytes.find(|(one, other)| *one == 0 || one != other) {
+        Some((one, other)) if one != other => one.cmp(&other),
+        _ => one.len().cmp(&other.len()),
+    }
 }
 
 impl Ord for Head {
@@ -205,3 +212,25 @@ impl PartialEq for Head {
 }
 
 impl Eq for Head {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_as_sqlite_does() {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut less =
+            connection.prepare("SELECT (?1 < ?2 COLLATE NOCASE) - (?1 > ?2 COLLATE NOCASE)").unwrap();
+        let names = [
+            "", "a", "A", "ab", "aB", "b", "a\0", "a\0c", "A\0b", "a\0bc", "\0", "[", "Z", "z", "ä", "Ä",
+            "a b", "_",
+        ];
+        for one in names {
+            for other in names {
+                let sign: i64 = less.query_row([one, other], |row| row.get(0)).unwrap();
+                assert_eq!(compare_names(one, other), 0.cmp(&sign), "{one:?} and {other:?}");
+            }
+        }
+    }
+}

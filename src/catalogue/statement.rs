@@ -26,6 +26,17 @@ pub(super) enum Source {
     Sizes,
 }
 
+impl Source {
+    /// Whether SQLite gathers all of it to sort: numbers, of which files are read one by one.
+    pub(super) fn is_gathered(self, order: Order) -> bool {
+        match self {
+            Source::Sizes | Source::Time => true,
+            Source::Words => !order.is_by_arrival(),
+            Source::Ordered | Source::WholeWords => false,
+        }
+    }
+}
+
 /// The text of a statement in the making, with what is bound to it.
 #[derive(Default)]
 struct Conditions {
@@ -64,6 +75,22 @@ impl Span {
         let (Some(first), Some(last)) = zones else { return Ok(None) };
         Ok(Some(Span { first: first << ZONE_SHIFT, last: ((last + 1) << ZONE_SHIFT) - 1 }))
     }
+
+    /// What of it is to come in the order of arrival.
+    pub(super) fn ahead(self, query: &Query) -> Span {
+        match (&query.behind, query.order) {
+            (Some(cursor), Order::Newest) => Span { last: self.last.min(cursor.added), ..self },
+            (Some(cursor), Order::Oldest) => Span { first: self.first.max(cursor.added), ..self },
+            _ => self,
+        }
+    }
+
+    /// The parts it touches that may have files, upwards.
+    pub(super) fn parts(self, connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+        let sql = format!("SELECT part FROM {} WHERE part >= ?1 AND part <= ?2 ORDER BY part", parts());
+        let mut parts = connection.prepare(&sql)?;
+        parts.query_map([self.first >> PART_SHIFT, self.last >> PART_SHIFT], |row| row.get(0))?.collect()
+    }
 }
 
 pub(super) fn are_few_sizes(connection: &Connection, query: &Query) -> rusqlite::Result<bool> {
@@ -85,12 +112,12 @@ fn are_few(connection: &Connection, table: &str, conditions: &Conditions) -> rus
     Ok(statement.query_row(params_from_iter(&conditions.bound), |_| Ok(())).optional()?.is_none())
 }
 
-/// What a row of a page is read from.
+/// What a file of a page is read from.
 pub(super) const COLUMNS: &str =
     "files.added, files.path, files.hash, files.size, files.time, files.attributes, files.name";
 
 /// The parts there may be files in, as a table.
-pub(super) fn parts() -> String {
+fn parts() -> String {
     format!("(SELECT DISTINCT zone >> {} AS part FROM zones) AS parts", PART_SHIFT - ZONE_SHIFT)
 }
 
@@ -184,8 +211,19 @@ pub(super) fn statement(
     let is_checked =
         source != Source::Words && (query.has_times() || query.has_sizes() || !expression.is_empty());
     let limit = if is_checked { String::new() } else { format!(" LIMIT {}", query.limit + 1) };
-    let sql = format!("SELECT {COLUMNS} FROM {table}{} ORDER BY {order}{limit}", conditions.sql);
+    let columns = if source.is_gathered(query.order) { number } else { COLUMNS };
+    let sql = format!("SELECT {columns} FROM {table}{} ORDER BY {order}{limit}", conditions.sql);
     (sql, conditions.bound)
+}
+
+/// The statement of the numbers of a part's files of the asked sizes, in the order of arrival and behind the query's place.
+pub(super) fn sizes_of_part(query: &Query, part: i64) -> (String, Vec<Bound>) {
+    let mut conditions = Conditions::default();
+    conditions.and(&format!("files.added >> {PART_SHIFT} = ?"), [Bound::Integer(part)]);
+    sizes(query, &mut conditions);
+    behind(query, "files.added", &mut conditions);
+    let (sql, order) = (conditions.sql, sorted(query.order, "files.added"));
+    (format!("SELECT files.added FROM files INDEXED BY by_size{sql} ORDER BY {order}"), conditions.bound)
 }
 
 fn within(span: Span, number: &str, conditions: &mut Conditions) {

@@ -14,13 +14,13 @@ use super::schema::{self, Trouble, ZONE_SHIFT};
 use super::words;
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, Lsn, SegmentId, StoreId};
-use crate::limits::CATALOGUE_SWEEP_ROWS;
+use crate::limits::{CATALOGUE_JOURNAL_TIMES, CATALOGUE_REMOVED_ROWS, CATALOGUE_SWEEP_ROWS};
 use crate::media::table::MediaType;
 use crate::store::format::attributes::Kind;
 use crate::store::index::PathKey;
 use crate::store::read::StoredName;
 use crate::store::segment::Written;
-use crate::store::tail::Change;
+use crate::store::tail::{Change, Taken};
 
 /// How far each segment was read.
 pub(super) type Positions = HashMap<SegmentId, Written>;
@@ -40,6 +40,8 @@ pub(super) struct Begun {
     pub(super) positions: Positions,
     /// It had once read all of the log.
     pub(super) is_complete: bool,
+    /// The greatest number of a record that it has read.
+    pub(super) greatest: Lsn,
 }
 
 /// A transaction's worth of following.
@@ -47,10 +49,45 @@ pub(super) struct Begun {
 pub(super) struct Round {
     pub(super) changes: Vec<Change>,
     pub(super) reached: Positions,
+    /// The greatest number of a record that was read.
+    pub(super) greatest: Lsn,
     /// Segments that are gone.
     pub(super) gone: Vec<SegmentId>,
     /// With this, all of the log has been read.
     pub(super) completes: bool,
+}
+
+impl Round {
+    /// Some of a segment was read; its changes are added by who knows which are news.
+    pub(super) fn add(&mut self, segment: SegmentId, taken: &Taken) {
+        self.reached.insert(segment, taken.reached);
+        self.greatest = self.greatest.max(taken.greatest);
+    }
+
+    /// Keeps how far the log was read.
+    fn note(&self, on: &Transaction<'_>) -> Result<(), Trouble> {
+        let mut reached = on.prepare("INSERT OR REPLACE INTO progress VALUES (?1, ?2, ?3)")?;
+        for (segment, written) in &self.reached {
+            reached.execute(params![segment.0, number(written.end), number(written.last_batch.0)])?;
+        }
+        let mut gone = on.prepare("DELETE FROM progress WHERE segment = ?1")?;
+        for segment in &self.gone {
+            gone.execute([segment.0])?;
+        }
+        on.execute("UPDATE about SET greatest = ?1 WHERE greatest < ?1", [number(self.greatest.0)])?;
+        if self.completes {
+            on.execute("UPDATE about SET is_complete = 1", [])?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a round was entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Applied {
+    Wholly,
+    /// Only some of the names that it ends were removed, as these are many: it is to be entered again.
+    InPart,
 }
 
 impl Writer {
@@ -77,10 +114,11 @@ impl Writer {
                 positions.insert(SegmentId(row.get(0)?), written);
             }
         }
-        let is_complete = connection.query_row("SELECT is_complete FROM about", [], |row| row.get(0))?;
+        let greatest: i64 = connection.query_row("SELECT greatest FROM about", [], |row| row.get(0))?;
+        let is_complete = schema::is_complete(&connection)?;
         self.connection = Some(connection);
         self.generation.fetch_add(1, Ordering::Release);
-        Ok(Begun { positions, is_complete })
+        Ok(Begun { positions, is_complete, greatest: Lsn(greatest.cast_unsigned()) })
     }
 
     /// Throws away what is there and makes an empty one.
@@ -103,34 +141,36 @@ impl Writer {
         self.connection.as_mut().ok_or_else(|| Trouble::Refused("it is not open".to_owned()))
     }
 
-    /// Enters a round, all of it or nothing.
-    pub(super) fn apply(&mut self, round: &Round) -> Result<(), Trouble> {
+    /// Enters a round. What it ends may take several transactions; all else is one, with how far the log was read.
+    pub(super) fn apply(&mut self, round: &Round) -> Result<Applied, Trouble> {
         let transaction = self.connection()?.transaction()?;
-        {
-            let mut sums = Sums::default();
+        let mut sums = Sums::default();
+        // In this order: FTS5 writes what it was given so far before it looks for anything, and when numbers do not
+        // ascend.
+        let ends = Ends::of(&round.changes);
+        let applied = Rows::new(&transaction)?.remove_ended(&ends, &mut sums)?;
+        if applied == Applied::Wholly {
             let mut rows = Rows::new(&transaction)?;
-            // In this order: FTS5 writes what it was given so far before it looks for anything, and when numbers do not
-            // ascend.
-            let ends = Ends::of(&round.changes);
-            rows.remove_ended(&ends, &mut sums)?;
             for named in ends.outlived(&round.changes) {
                 rows.put(&named, &mut sums)?;
             }
             drop(rows);
-            sums.write(&transaction)?;
-            let mut reached = transaction.prepare("INSERT OR REPLACE INTO progress VALUES (?1, ?2, ?3)")?;
-            for (segment, written) in &round.reached {
-                reached.execute(params![segment.0, number(written.end), number(written.last_batch.0)])?;
-            }
-            let mut gone = transaction.prepare("DELETE FROM progress WHERE segment = ?1")?;
-            for segment in &round.gone {
-                gone.execute([segment.0])?;
-            }
-            if round.completes {
-                transaction.execute("UPDATE about SET is_complete = 1", [])?;
-            }
+            round.note(&transaction)?;
         }
+        sums.write(&transaction)?;
         transaction.commit()?;
+        self.bound_journal()?;
+        Ok(applied)
+    }
+
+    /// Lets the journal begin again, once it is long: it does not while reads overlap, and would fill the volume. Those that
+    /// begin meanwhile are not waited for.
+    fn bound_journal(&mut self) -> Result<(), Trouble> {
+        let most = CATALOGUE_JOURNAL_TIMES * self.journal_bytes;
+        if schema::journal_bytes(&self.path) > most {
+            // What it answers is of no interest: if reads did not end in time, the next round tries it again.
+            self.connection()?.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+        }
         Ok(())
     }
 
@@ -277,8 +317,9 @@ impl<'a> Rows<'a> {
         Ok(Rows {
             at: on.prepare(&format!("SELECT {FOUND} FROM files WHERE added = ?1"))?,
             marked: on.prepare(&marked)?,
-            has_large: on
-                .prepare("SELECT 1 FROM files INDEXED BY by_hash WHERE hash = ?1 AND is_large LIMIT 1")?,
+            has_large: on.prepare(
+                "SELECT 1 FROM files INDEXED BY by_hash WHERE hash = ?1 AND is_large AND size > 0 LIMIT 1",
+            )?,
             insert: on.prepare(
                 "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT DO NOTHING",
@@ -309,45 +350,53 @@ impl<'a> Rows<'a> {
         Ok(self.has_large.query_row([hash], |_| Ok(())).optional()?.is_some())
     }
 
-    fn remove_ended(&mut self, ends: &Ends<'_>, sums: &mut Sums) -> Result<(), Trouble> {
+    fn remove_ended(&mut self, ends: &Ends<'_>, sums: &mut Sums) -> Result<Applied, Trouble> {
+        let mut removed = 0;
         for (key, end) in &ends.paths {
-            self.remove_marked(&words::mark_of_path(*key), sums, |row| row.key == *key && row.lsn < *end)?;
+            let is_meant = |row: &Found| row.key == *key && row.lsn < *end;
+            removed += self.remove_marked(&words::mark_of_path(*key), removed, sums, is_meant)?;
         }
         for (digest, end) in &ends.contents {
-            self.remove_marked(&words::mark_of_content(digest), sums, |row| {
-                row.hash == digest.0 && row.lsn < *end
-            })?;
+            let is_meant = |row: &Found| row.hash == digest.0 && row.lsn < *end;
+            removed += self.remove_marked(&words::mark_of_content(digest), removed, sums, is_meant)?;
         }
-        Ok(())
+        Ok(if removed < CATALOGUE_REMOVED_ROWS { Applied::Wholly } else { Applied::InPart })
     }
 
-    /// A mark is a part of what it stands for: others may have it as well.
+    /// Removes what is meant of those with a mark, unless `before` are enough for a transaction; says how many. A mark is a
+    /// part of what it stands for: others may have it as well.
     fn remove_marked(
         &mut self,
         mark: &str,
+        before: usize,
         sums: &mut Sums,
         is_meant: impl Fn(&Found) -> bool,
-    ) -> Result<(), Trouble> {
-        let mut after = i64::MIN;
-        loop {
+    ) -> Result<usize, Trouble> {
+        let (mut after, mut removed) = (i64::MIN, 0);
+        while before + removed < CATALOGUE_REMOVED_ROWS {
             let marked = self.marked(mark, after)?;
             for row in marked.iter().filter(|row| is_meant(row)) {
                 self.remove(row, sums)?;
+                removed += 1;
             }
             match marked.last() {
                 Some(last) if marked.len() == CATALOGUE_SWEEP_ROWS => after = last.added,
-                _ => return Ok(()),
+                _ => break,
             }
         }
+        Ok(removed)
     }
 
     fn put(&mut self, named: &Named<'_>, sums: &mut Sums) -> Result<(), Trouble> {
         let name = named.name;
         let (size, media) = (number(named.size), media_of(&name.path));
-        let is_new_content = named.is_large && !self.has_large(&name.digest.0)?;
+        let is_new_content = named.is_large && size > 0 && !self.has_large(&name.digest.0)?;
         if !self.insert(named, size, media)? {
             // What is there is older, the same, or said by a later record.
             match self.at(named.added)? {
+                Some(row) if row.key != named.key => {
+                    return Err(Trouble::Damaged("another path has the number of a new one".to_owned()));
+                }
                 Some(row) if row.lsn < name.lsn => self.remove(&row, sums)?,
                 _ => return Ok(()),
             }
@@ -392,7 +441,7 @@ impl<'a> Rows<'a> {
         self.delete_words.execute([row.added])?;
         sums.add(row.media, -1, -row.size);
         sums.zone(row.added).files -= 1;
-        if row.is_large && !self.has_large(&row.hash)? {
+        if row.is_large && row.size > 0 && !self.has_large(&row.hash)? {
             sums.add(LARGE_CONTENTS, -1, -row.size);
         }
         Ok(())

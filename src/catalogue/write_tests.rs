@@ -1,10 +1,13 @@
 //! Rounds in any order come to what the log holds.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+
 use super::*;
 use crate::base::time::Wall;
 use crate::catalogue::lookup;
 use crate::catalogue::query::{File, Order, Query};
-use crate::catalogue::testing::Scratch;
+use crate::catalogue::testing::{STORE, Scratch};
 use crate::store::format::Attributes;
 
 /// A catalogue as rounds leave it.
@@ -20,7 +23,8 @@ impl Entered {
     }
 
     fn enter(&mut self, changes: &[Change]) -> &mut Entered {
-        self.writer.apply(&Round { changes: changes.to_vec(), ..Round::default() }).unwrap();
+        let round = Round { changes: changes.to_vec(), ..Round::default() };
+        while self.writer.apply(&round).unwrap() == Applied::InPart {}
         self
     }
 
@@ -139,11 +143,77 @@ fn a_large_content_counts_once_and_until_its_last_name_goes() {
 }
 
 #[test]
-fn more_names_of_a_content_than_are_read_at_a_time_are_removed() {
+fn a_content_of_a_size_that_could_not_be_read_counts_once_it_is_known() {
+    let mut entered = Entered::new("unread");
+    let mut unread = named(1, "a", 101, "", None);
+    if let Change::Named { size, .. } = &mut unread {
+        *size = 0;
+    }
+    entered.enter(&[unread]).holds(&[("a", "")], 0);
+    entered.enter(&[named(2, "b", 101, "", None)]).holds(&[("a", ""), ("b", "")], 10);
+    entered.enter(&[Change::PathDeleted(key_of("a"), Lsn(3))]).holds(&[("b", "")], 10);
+    entered.enter(&[Change::PathDeleted(key_of("b"), Lsn(4))]).holds(&[], 0);
+}
+
+#[test]
+fn another_path_that_has_the_number_of_a_new_one_shows_that_the_log_is_another() {
+    let mut entered = Entered::new("number");
+    entered.enter(&[named(1, "a", 1, "", None)]);
+    let round = Round { changes: vec![named(1, "b", 1, "", None)], ..Round::default() };
+    assert!(matches!(entered.writer.apply(&round), Err(Trouble::Damaged(_))));
+    entered.holds(&[("a", "")], 0);
+}
+
+#[test]
+fn more_names_of_a_content_than_a_transaction_removes_go_in_several() {
     let mut entered = Entered::new("many");
-    let count = CATALOGUE_SWEEP_ROWS as u64 + 10;
+    let count = CATALOGUE_REMOVED_ROWS as u64 + 10;
     let changes: Vec<_> = (1..=count).map(|lsn| named(lsn, &format!("n{lsn}"), 1, "", None)).collect();
     entered.enter(&changes);
-    entered.enter(&[Change::ContentDeleted(content(1), Lsn(count))]);
+    let (read, changes) = (SegmentId(3), vec![Change::ContentDeleted(content(1), Lsn(count))]);
+    let reached = Positions::from([(read, Written { end: 4_096, last_batch: BatchSeq(1) })]);
+    let round = Round { changes, reached, greatest: Lsn(count), ..Round::default() };
+    assert_eq!(entered.writer.apply(&round).unwrap(), Applied::InPart);
+    let begun = entered.writer.open().unwrap();
+    assert!(begun.positions.is_empty() && begun.greatest < Lsn(count), "it is to be read again");
+    assert_eq!(entered.writer.apply(&round).unwrap(), Applied::Wholly);
+    let begun = entered.writer.open().unwrap();
+    assert!(begun.positions.contains_key(&read) && begun.greatest == Lsn(count));
     entered.holds(&[(&format!("n{count}"), "")], 0);
+}
+
+#[test]
+fn the_journal_is_bounded_while_reads_overlap() {
+    let scratch = Scratch::new("journal");
+    let (path, journal_bytes) = (scratch.path().join(schema::FILE), 8 * 1_024);
+    let mut writer = Writer::new(path.clone(), STORE, journal_bytes, Arc::default());
+    writer.open().unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (to_one, from_other) = mpsc::channel();
+        let (to_other, from_one) = mpsc::channel();
+        to_one.send(()).unwrap();
+        for (turn, pass_on) in [(from_other, to_other), (from_one, to_one)] {
+            let (over, scratch) = (&over, &scratch);
+            scope.spawn(move || {
+                let connection = scratch.connection();
+                let mut _snapshot = None;
+                // Each ends its read and begins another while the other has one.
+                while turn.recv().is_ok() && !over.load(Ordering::Relaxed) {
+                    _snapshot = None;
+                    _snapshot = Some(connection.unchecked_transaction().unwrap());
+                    lookup::totals(&connection).unwrap();
+                    let _it_may_have_ended = pass_on.send(());
+                }
+            });
+        }
+        let most = (1..300).map(|round| {
+            let names = (1..20).map(|n| named(round * 20 + n, &format!("{round}-{n}"), 1, "", None));
+            writer.apply(&Round { changes: names.collect(), ..Round::default() }).unwrap();
+            schema::journal_bytes(&path)
+        });
+        let most = most.max().unwrap();
+        over.store(true, Ordering::Relaxed);
+        assert!(most < (CATALOGUE_JOURNAL_TIMES + 20) * journal_bytes, "{most} bytes");
+    });
 }

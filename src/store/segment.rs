@@ -232,6 +232,13 @@ impl Segments {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Those that `is_wanted`, by number.
+    #[must_use]
+    pub fn some(&self, is_wanted: impl Fn(SegmentId) -> bool) -> Vec<Arc<Segment>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|(id, _)| is_wanted(**id)).map(|(_, segment)| segment.clone()).collect()
+    }
+
     /// Those that are still written to.
     #[must_use]
     pub fn open(&self) -> Vec<Arc<Segment>> {

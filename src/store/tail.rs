@@ -9,7 +9,7 @@
 //! - segments are read as they are written, past the page cache: what stands behind the last batch must not get into it. Of
 //!   the last batches the tables are in memory, and the disk is not asked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
@@ -68,6 +68,8 @@ pub struct End {
 pub struct Taken {
     /// In the order of the log.
     pub changes: Vec<Change>,
+    /// The greatest number of a record in it.
+    pub greatest: Lsn,
     /// How far that is.
     pub reached: Written,
     /// Bytes of log records read.
@@ -76,11 +78,35 @@ pub struct Taken {
     pub is_early: bool,
 }
 
+/// What becomes of what the disk cannot read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// It may be read another time.
+    Fails,
+    /// It is as what does not check.
+    Passed,
+}
+
+impl Unreadable {
+    fn pass<T>(self, read: io::Result<T>) -> io::Result<Option<T>> {
+        match (self, read) {
+            (_, Ok(read)) => Ok(Some(read)),
+            (Unreadable::Fails, Err(error)) => Err(error),
+            (Unreadable::Passed, Err(_)) => Ok(None),
+        }
+    }
+}
+
 /// One who follows the log of a store. Stays on its core.
 pub struct Tail {
     store: Arc<Store>,
     pool: Pool,
     entrance: Entrance,
+    /// The next number when this began.
+    began: Lsn,
+    /// All mutations of lower numbers have ended. Kept, as copies that compaction makes count as active since the numbers they
+    /// copy, and what has ended stays so.
+    ended: Cell<Lsn>,
     /// Those that are read on.
     open: RefCell<HashMap<SegmentId, Rc<Source>>>,
 }
@@ -100,8 +126,16 @@ impl Tail {
             store: store.clone(),
             pool: pool.clone(),
             entrance: store.epochs.join(),
+            began: store.index.next_lsn(),
+            ended: Cell::default(),
             open: RefCell::default(),
         }
+    }
+
+    /// The next number when this began: no record of it, or of one above, was in the log.
+    #[must_use]
+    pub fn began(&self) -> Lsn {
+        self.began
     }
 
     /// Whose log it is.
@@ -110,25 +144,36 @@ impl Tail {
         &self.store
     }
 
-    /// All mutations of lower numbers have ended: they are in the log, or never will be.
+    /// All mutations of lower numbers have ended: they are in the log, or never will be. Never falls.
     #[must_use]
     pub fn settled(&self) -> Lsn {
         // In this order: whoever draws a number has entered before.
         let next = self.store.index.next_lsn();
-        self.store.epochs.oldest().map_or(next, |began| began.min(next))
+        let ended = self.store.epochs.oldest().map_or(next, |began| began.min(next));
+        self.ended.set(ended.max(self.ended.get()));
+        self.ended.get()
     }
 
-    /// All segments there are, by number.
+    /// Whether a segment is in the log.
     #[must_use]
-    pub fn ends(&self) -> Vec<End> {
+    pub fn has(&self, segment: SegmentId) -> bool {
+        self.store.segments.get(segment).is_some()
+    }
+
+    /// The segments that `is_wanted`, by number.
+    #[must_use]
+    pub fn ends(&self, is_wanted: impl Fn(SegmentId) -> bool) -> Vec<End> {
         let end = |segment: &Arc<Segment>| {
             // In this order: what is sealed is not written to any more.
             let is_final = segment.is_sealed();
             End { segment: segment.id, written: segment.written(), is_final }
         };
-        let ends: Vec<End> = self.store.segments.all().iter().map(end).collect();
-        let is_there = |id: &SegmentId| ends.binary_search_by_key(id, |end| end.segment).is_ok();
-        self.open.borrow_mut().retain(|id, _| is_there(id));
+        let ends: Vec<End> = self.store.segments.some(is_wanted).iter().map(end).collect();
+        // Of those that are written to a file stays open; of others as long as they are read in one go.
+        let grows = |id: &SegmentId| {
+            ends.binary_search_by_key(id, |end| end.segment).is_ok_and(|at| !ends[at].is_final)
+        };
+        self.open.borrow_mut().retain(|id, _| grows(id));
         ends
     }
 
@@ -142,45 +187,55 @@ impl Tail {
     /// `bytes_max` bytes of records at most. `None` if the segment is gone.
     ///
     /// # Errors
-    /// What the disk gave. A batch that does not check is passed over: recovery and scrubbing tell of those.
+    /// What the disk gave; with [`Unreadable::Passed`] only that the file cannot be opened. A batch that does not check is
+    /// passed over: recovery and scrubbing tell of those.
     pub async fn take(
         &self,
         segment: SegmentId,
         from: Option<Written>,
         to: Written,
         bytes_max: usize,
+        unreadable: Unreadable,
     ) -> io::Result<Option<Taken>> {
         let _active = self.entrance.enter(self.store.index.next_lsn());
         let Some(segment) = self.store.segments.get(segment) else { return Ok(None) };
-        let Some(source) = self.source(&segment).await? else {
+        let nothing = Taken { changes: Vec::new(), greatest: Lsn(0), reached: to, bytes: 0, is_early: false };
+        let Some(source) = self.source(&segment, unreadable).await? else {
             tracing::warn!(segment = %segment.id, "the head of a segment cannot be read; its names are not listed");
-            return Ok(Some(Taken { changes: Vec::new(), reached: to, bytes: 0, is_early: false }));
+            return Ok(Some(nothing));
         };
         let Source { file, header } = &*source;
         let first = BatchSeq(header.first_batch.0 - 1);
         let reached = from.unwrap_or(Written { end: FIRST_BATCH_OFFSET, last_batch: first });
         let far = to.end.saturating_sub(reached.end) > SCAN_WINDOW_BYTES as u64;
-        let window_bytes = if far { SCAN_WINDOW_BYTES } else { TAIL_WINDOW_BYTES };
+        let window_bytes = match unreadable {
+            // No block that is not needed.
+            Unreadable::Passed => BLOCK_BYTES,
+            Unreadable::Fails if far => SCAN_WINDOW_BYTES,
+            Unreadable::Fails => TAIL_WINDOW_BYTES,
+        };
         let mut window = Window::of(file, &self.pool, window_bytes);
-        let mut taken = Taken { changes: Vec::new(), reached, bytes: 0, is_early: false };
+        let mut taken = Taken { reached, ..nothing };
         // Records looked at since others went first.
         let mut unbroken = 0;
         while taken.reached.last_batch < to.last_batch && taken.bytes < bytes_max {
             let kept = self.kept_batch(header, taken.reached, to);
             let batch = match kept {
                 Some(batch) => Some(batch),
-                None => next_batch(&mut window, header, taken.reached, to).await?,
+                None => next_batch(&mut window, header, taken.reached, to, unreadable).await?,
             };
             let Some(batch) = batch else {
                 taken.reached = to;
                 break;
             };
             let before = taken.changes.len();
-            if !self.interpret(&segment, &batch, &mut taken.changes).await? {
+            let Some(greatest) = self.interpret(&segment, &batch, &mut taken.changes, unreadable).await?
+            else {
                 taken.changes.truncate(before);
                 taken.is_early = true;
                 break;
-            }
+            };
+            taken.greatest = taken.greatest.max(greatest);
             unbroken += batch.header.records as usize;
             if unbroken >= TAIL_RECORDS_AT_ONCE {
                 unbroken = 0;
@@ -203,29 +258,31 @@ impl Tail {
     }
 
     /// `None` if its header cannot be read.
-    async fn source(&self, segment: &Segment) -> io::Result<Option<Rc<Source>>> {
+    async fn source(&self, segment: &Segment, unreadable: Unreadable) -> io::Result<Option<Rc<Source>>> {
         if let Some(source) = self.open.borrow().get(&segment.id) {
             return Ok(Some(source.clone()));
         }
         let how = Open { direct: self.store.direct, ..Open::default() };
         let file = self.store.disk.open(&segment::path(segment.id), how).await?;
-        let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await?;
-        let SegmentHead::Open { header, .. } = head else { return Ok(None) };
+        let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await;
+        let Some(SegmentHead::Open { header, .. }) = unreadable.pass(head)? else { return Ok(None) };
         let source = Rc::new(Source { file, header });
         self.open.borrow_mut().insert(segment.id, source.clone());
         Ok(Some(source))
     }
 
-    /// Appends what the records of a batch did. False if one of them is still on its way to the index.
+    /// Appends what the records of a batch did, and gives the greatest of their numbers. `None` if one of them is still on its
+    /// way to the index.
     async fn interpret(
         &self,
         segment: &Segment,
         batch: &FoundBatch,
         changes: &mut Vec<Change>,
-    ) -> io::Result<bool> {
+        unreadable: Unreadable,
+    ) -> io::Result<Option<Lsn>> {
         // Known before the index is asked.
-        let oldest = self.store.epochs.oldest();
-        let has_ended = |lsn: Lsn| oldest.is_none_or(|began| began > lsn);
+        let settled = self.settled();
+        let mut greatest = Lsn(0);
         let index = &self.store.index;
         for (number, (_, _, record)) in batch.records(segment.seed).enumerate() {
             if number > 0 && number.is_multiple_of(TAIL_RECORDS_AT_ONCE) {
@@ -233,12 +290,13 @@ impl Tail {
             }
             // Damage is told by those who look for it.
             let Ok(record) = record else { continue };
-            let (lsn, ended) = (record.lsn, has_ended(record.lsn));
+            let (lsn, ended) = (record.lsn, record.lsn < settled);
+            greatest = greatest.max(lsn);
             match record.body {
                 Body::Name(name) => {
                     let key = PathKey::new(name.namespace, &name.path);
                     let is_renewed = match index.fate_of_name(key, &name.digest, lsn, ended) {
-                        Fate::NotYet => return Ok(false),
+                        Fate::NotYet => return Ok(None),
                         Fate::Over => continue,
                         Fate::Shown { is_renewed } => is_renewed,
                     };
@@ -246,20 +304,20 @@ impl Tail {
                     let Ok(path) = String::from_utf8(name.path.into_owned()) else { continue };
                     let attributes = name.attributes.into_owned();
                     let stored = StoredName { lsn, time: record.time, digest: name.digest, path, attributes };
-                    let (size, is_large) = self.size_of(&name.digest).await?;
+                    let (size, is_large) = self.size_of(&name.digest, unreadable).await?;
                     let name = Box::new(stored);
                     changes.push(Change::Named { key, name, size, is_large, is_renewed });
                 }
                 Body::DeleteName { namespace, path } => {
                     let key = PathKey::new(namespace, &path);
                     if !index.heeds_path_delete(key, lsn, ended) {
-                        return Ok(false);
+                        return Ok(None);
                     }
                     changes.push(Change::PathDeleted(key, lsn));
                 }
                 Body::DeleteContent(digest) => {
                     if !index.heeds_content_delete(&digest, lsn, ended) {
-                        return Ok(false);
+                        return Ok(None);
                     }
                     changes.push(Change::ContentDeleted(digest, lsn));
                 }
@@ -271,11 +329,11 @@ impl Tail {
                 | Body::Unknown(_) => {}
             }
         }
-        Ok(true)
+        Ok(Some(greatest))
     }
 
     /// Bytes of a content, 0 of one whose record is damaged, which says nothing; and whether it has a file of its own.
-    async fn size_of(&self, digest: &Digest) -> io::Result<(u64, bool)> {
+    async fn size_of(&self, digest: &Digest, unreadable: Unreadable) -> io::Result<(u64, bool)> {
         let Some(content) = self.store.index.content(digest) else { return Ok((0, false)) };
         match content.location {
             Location::Inline { len, .. } => Ok((u64::from(len), false)),
@@ -283,7 +341,7 @@ impl Tail {
                 match self.store.read_large(&self.pool, record, entry_len).await {
                     Ok(large) => Ok((large.len, true)),
                     // It may be read another time: what is entered is never asked for again.
-                    Err(ReadError::Io(error)) => Err(error),
+                    Err(ReadError::Io(error)) => unreadable.pass(Err(error)).map(|_: Option<()>| (0, true)),
                     Err(ReadError::Damaged(_)) => Ok((0, true)),
                 }
             }
@@ -297,10 +355,12 @@ async fn next_batch(
     header: &SegmentHeader,
     reached: Written,
     to: Written,
+    unreadable: Unreadable,
 ) -> io::Result<Option<FoundBatch>> {
     let mut offset = reached.end;
     while offset < to.end {
-        if let Ok(batch) = scan::batch_at(window, header, offset, to.end).await?
+        let found = scan::batch_at(window, header, offset, to.end).await;
+        if let Some(Ok(batch)) = unreadable.pass(found)?
             && batch.header.seq > reached.last_batch
         {
             return Ok(Some(batch));
@@ -309,3 +369,7 @@ async fn next_batch(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+#[path = "tail_tests.rs"]
+mod tests;

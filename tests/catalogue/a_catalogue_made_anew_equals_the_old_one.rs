@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -179,4 +180,40 @@ fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
     }
     assert_eq!(listed(&daemon), expected);
     assert!(!daemon.said().contains("made anew"), "{}", daemon.said());
+}
+
+/// Copies what a backup holds of the log: all but the catalogue.
+fn copy_log(from: &Path, to: &Path) {
+    for folder in ["segments", "blobs", "index"] {
+        let _there_may_be_none = fs::remove_dir_all(to.join(folder));
+        let all = ["-r".into(), from.join(folder).into_os_string(), to.join(folder).into_os_string()];
+        assert!(Command::new("cp").args(all).status().expect("it can be had").success());
+    }
+}
+
+#[test]
+fn a_log_that_was_put_back_under_a_newer_catalogue_is_read_anew() {
+    let setup = Setup::new().flag("--segment-mib", "4");
+    let daemon = setup.start();
+    fill(&daemon);
+    let expected = listed(&daemon);
+    let setup = daemon.stop();
+    let backup = setup.data().join("../backup");
+    fs::create_dir(&backup).expect("it can be had");
+    copy_log(setup.data(), &backup);
+    let daemon = setup.start();
+    let mut client = daemon.connect();
+    // What is new gets numbers that the log will give again, and what is gone will be back.
+    for n in 200..230 {
+        form(n).send(&mut client).expect(200);
+    }
+    for file in all(&mut client, "sort=oldest", 100).iter().take(30).step_by(2) {
+        client.ask("DELETE", &format!("/{}", file["path"].as_str().expect("a text")), &[], b"").expect(204);
+    }
+    assert_ne!(listed(&daemon), expected);
+    let setup = daemon.stop();
+    copy_log(&backup, setup.data());
+    let daemon = setup.start();
+    assert_eq!(listed(&daemon), expected);
+    assert!(daemon.said().contains("it has read what the log does not hold"), "{}", daemon.said());
 }

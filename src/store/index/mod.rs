@@ -163,10 +163,11 @@ impl Index {
         self.paths.get(key)
     }
 
-    /// The number of the name at this path.
+    /// The number of the name at this path, and whether it is marked as one that replaced another.
     #[must_use]
-    pub fn name_lsn(&self, key: PathKey) -> Option<Lsn> {
-        self.paths.numbers(key).shown
+    pub fn name_lsn(&self, key: PathKey) -> Option<(Lsn, bool)> {
+        let Numbers { shown, is_renewed, .. } = self.paths.numbers(key);
+        shown.map(|lsn| (lsn, is_renewed))
     }
 
     /// What became of the name that a flushed record of this number gives to `key`, for who read the record in the log.
