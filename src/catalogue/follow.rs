@@ -63,6 +63,8 @@ struct State {
     removed: Option<u64>,
     /// How often in a row the disk failed to read a segment on.
     failed: HashMap<SegmentId, u32>,
+    /// Segments of which something was passed over.
+    passed: HashSet<SegmentId>,
     /// Rows are to be compared with the index, from the first on.
     is_sweep_due: bool,
     /// Whether that is under way, and behind which number it goes on.
@@ -117,6 +119,7 @@ impl Follower {
         let mut state = State {
             removed: None,
             failed: HashMap::new(),
+            passed: HashSet::new(),
             tail,
             positions: Positions::new(),
             is_complete: false,
@@ -196,7 +199,7 @@ impl Follower {
         let is_ahead = |end: &End| {
             begun.positions.get(&end.segment).is_some_and(|read| read.last_batch > end.written.last_batch)
         };
-        let is_newer = !state.has_begun && begun.greatest >= state.tail.began();
+        let is_newer = !state.has_begun && begun.greatest > state.tail.recovered();
         if is_newer || ends.iter().any(is_ahead) {
             return self.remake(state, "it has read what the log does not hold").await;
         }
@@ -214,6 +217,7 @@ impl Follower {
         state.sweep = Sweep::None;
         state.empty_at = if begun.positions.is_empty() { state.tail.settled() } else { Lsn(0) };
         state.finished.clear();
+        state.passed.clear();
         state.positions = begun.positions;
     }
 
@@ -247,7 +251,11 @@ impl Follower {
                 }
                 let taken = match self.take(state, end, from, CATALOGUE_ROUND_BYTES - bytes).await {
                     Ok(Some(taken)) => taken,
-                    Ok(None) => break,
+                    // What lived in it was copied to where this look does not go.
+                    Ok(None) => {
+                        is_early = true;
+                        break;
+                    }
                     // What others say is entered all the same.
                     Err(error) => {
                         failed = Some(error);
@@ -257,7 +265,7 @@ impl Follower {
                 from = Some(taken.reached);
                 bytes += taken.bytes;
                 all_bytes += taken.bytes;
-                round.add(end.segment, &taken);
+                round.add(end.segment, &taken, !state.passed.contains(&end.segment));
                 round.changes.extend(taken.changes.into_iter().filter_map(|change| state.left_of(change)));
                 if bytes >= CATALOGUE_ROUND_BYTES {
                     if !self.enter(state, std::mem::take(&mut round), is_over).await? {
@@ -273,7 +281,8 @@ impl Follower {
         }
         let is_all = !is_early && failed.is_none();
         round.completes = is_all && !state.is_complete;
-        let is_news = !round.reached.is_empty() || !round.gone.is_empty() || round.completes;
+        let is_read_on = !round.reached.is_empty() || !round.passed.is_empty();
+        let is_news = is_read_on || !round.gone.is_empty() || round.completes;
         if is_news && !self.enter(state, round, is_over).await? {
             return Ok(all_bytes);
         }
@@ -289,8 +298,8 @@ impl Follower {
         Ok(all_bytes)
     }
 
-    /// Reads a segment on. What the disk has failed to read some times is passed over: names in it are not listed, and all
-    /// others are.
+    /// Reads a segment on. What the disk has failed to read some times is passed over: until the next start names in it are
+    /// not listed, and all others are.
     async fn take(
         &self,
         state: &mut State,
@@ -303,10 +312,13 @@ impl Follower {
         let unreadable = if is_lost { Unreadable::Passed } else { Unreadable::Fails };
         let result = state.tail.take(segment, from, end.written, bytes_max, unreadable).await;
         match &result {
+            Ok(Some(taken)) if taken.has_passed => {
+                tracing::error!(%segment, "a part of the log cannot be read; names in it are not listed");
+                state.passed.insert(segment);
+                state.failed.remove(&segment);
+            }
             Ok(_) => {
-                if state.failed.remove(&segment).is_some() && is_lost {
-                    tracing::error!(%segment, "a part of the log cannot be read; names in it are not listed");
-                }
+                state.failed.remove(&segment);
             }
             Err(_) => *state.failed.entry(segment).or_default() += 1,
         }
@@ -337,6 +349,7 @@ impl Follower {
         let shared = &self.catalogue.shared;
         shared.changes.fetch_add(round.changes.len() as u64, Ordering::Relaxed);
         state.positions.extend(&round.reached);
+        state.positions.extend(&round.passed);
         for id in &round.gone {
             state.positions.remove(id);
         }
@@ -386,13 +399,15 @@ fn note_gone(state: &mut State, removed: u64, round: &mut Round) {
     if state.removed == Some(removed) {
         return;
     }
-    round.gone = state.positions.keys().filter(|id| !state.tail.has(**id)).copied().collect();
+    round.gone = state.tail.gone(state.positions.keys().copied());
     let read = round.gone.iter().filter(|id| state.finished.remove(id)).count() as u64;
     if state.removed.is_some_and(|before| removed - before > read) {
         state.is_sweep_due = true;
     }
     state.removed = Some(removed);
-    state.failed.retain(|id, _| state.tail.has(*id));
+    for gone in state.tail.gone(state.failed.keys().copied()) {
+        state.failed.remove(&gone);
+    }
 }
 
 /// How long to rest behind a turn that read so many bytes, of what was written in so many milliseconds. Much is better entered

@@ -156,7 +156,7 @@ fn read_sizes_by_part(connection: &Connection, query: &Query, span: Span) -> rus
         parts.reverse();
     }
     for part in parts {
-        let (sql, bound) = sizes_of_part(query, part);
+        let (sql, bound) = sizes_of_part(query, span, part);
         let mut numbers = connection.prepare(&sql)?;
         let mut numbers = numbers.query(params_from_iter(bound))?;
         while let Some(row) = numbers.next()? {

@@ -216,11 +216,15 @@ pub(super) fn statement(
     (sql, conditions.bound)
 }
 
-/// The statement of the numbers of a part's files of the asked sizes, in the order of arrival and behind the query's place.
-pub(super) fn sizes_of_part(query: &Query, part: i64) -> (String, Vec<Bound>) {
+/// The statement of the numbers of a part's files of the asked sizes and within the span, in the order of arrival and behind
+/// the query's place.
+pub(super) fn sizes_of_part(query: &Query, span: Span, part: i64) -> (String, Vec<Bound>) {
     let mut conditions = Conditions::default();
     conditions.and(&format!("files.added >> {PART_SHIFT} = ?"), [Bound::Integer(part)]);
     sizes(query, &mut conditions);
+    if query.has_times() {
+        within(span, "files.added", &mut conditions);
+    }
     behind(query, "files.added", &mut conditions);
     let (sql, order) = (conditions.sql, sorted(query.order, "files.added"));
     (format!("SELECT files.added FROM files INDEXED BY by_size{sql} ORDER BY {order}"), conditions.bound)

@@ -49,6 +49,8 @@ pub(super) struct Begun {
 pub(super) struct Round {
     pub(super) changes: Vec<Change>,
     pub(super) reached: Positions,
+    /// As far was read as well, and that is not kept: something could not be, and is tried again after the next start.
+    pub(super) passed: Positions,
     /// The greatest number of a record that was read.
     pub(super) greatest: Lsn,
     /// Segments that are gone.
@@ -59,8 +61,9 @@ pub(super) struct Round {
 
 impl Round {
     /// Some of a segment was read; its changes are added by who knows which are news.
-    pub(super) fn add(&mut self, segment: SegmentId, taken: &Taken) {
-        self.reached.insert(segment, taken.reached);
+    pub(super) fn add(&mut self, segment: SegmentId, taken: &Taken, is_kept: bool) {
+        let positions = if is_kept { &mut self.reached } else { &mut self.passed };
+        positions.insert(segment, taken.reached);
         self.greatest = self.greatest.max(taken.greatest);
     }
 
@@ -74,7 +77,6 @@ impl Round {
         for segment in &self.gone {
             gone.execute([segment.0])?;
         }
-        on.execute("UPDATE about SET greatest = ?1 WHERE greatest < ?1", [number(self.greatest.0)])?;
         if self.completes {
             on.execute("UPDATE about SET is_complete = 1", [])?;
         }
@@ -157,21 +159,25 @@ impl Writer {
             drop(rows);
             round.note(&transaction)?;
         }
+        let greatest = "UPDATE about SET greatest = ?1 WHERE greatest < ?1";
+        transaction.execute(greatest, [number(round.greatest.0)])?;
         sums.write(&transaction)?;
         transaction.commit()?;
-        self.bound_journal()?;
+        self.bound_journal();
         Ok(applied)
     }
 
     /// Lets the journal begin again, once it is long: it does not while reads overlap, and would fill the volume. Those that
     /// begin meanwhile are not waited for.
-    fn bound_journal(&mut self) -> Result<(), Trouble> {
+    fn bound_journal(&mut self) {
         let most = CATALOGUE_JOURNAL_TIMES * self.journal_bytes;
-        if schema::journal_bytes(&self.path) > most {
+        if schema::journal_bytes(&self.path) > most
+            && let Some(connection) = &self.connection
             // What it answers is of no interest: if reads did not end in time, the next round tries it again.
-            self.connection()?.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+            && let Err(error) = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+        {
+            tracing::warn!(%error, "the catalogue's journal could not be brought into it");
         }
-        Ok(())
     }
 
     /// The next rows behind this number, by number.
@@ -199,6 +205,7 @@ impl Writer {
             sums.write(&transaction)?;
         }
         transaction.commit()?;
+        self.bound_journal();
         Ok(())
     }
 }
@@ -352,15 +359,19 @@ impl<'a> Rows<'a> {
 
     fn remove_ended(&mut self, ends: &Ends<'_>, sums: &mut Sums) -> Result<Applied, Trouble> {
         let mut removed = 0;
-        for (key, end) in &ends.paths {
-            let is_meant = |row: &Found| row.key == *key && row.lsn < *end;
-            removed += self.remove_marked(&words::mark_of_path(*key), removed, sums, is_meant)?;
-        }
         for (digest, end) in &ends.contents {
             let is_meant = |row: &Found| row.hash == digest.0 && row.lsn < *end;
             removed += self.remove_marked(&words::mark_of_content(digest), removed, sums, is_meant)?;
         }
-        Ok(if removed < CATALOGUE_REMOVED_ROWS { Applied::Wholly } else { Applied::InPart })
+        if removed >= CATALOGUE_REMOVED_ROWS {
+            return Ok(Applied::InPart);
+        }
+        // With what takes their place, so that no path is missing meanwhile.
+        for (key, end) in &ends.paths {
+            let is_meant = |row: &Found| row.key == *key && row.lsn < *end;
+            self.remove_marked(&words::mark_of_path(*key), 0, sums, is_meant)?;
+        }
+        Ok(Applied::Wholly)
     }
 
     /// Removes what is meant of those with a mark, unless `before` are enough for a transaction; says how many. A mark is a

@@ -195,6 +195,8 @@ pub struct Store {
     /// Lanes whose open segment has a number below this begin a new one when they have nothing to write.
     renew_below: AtomicU32,
     next_blob: AtomicU64,
+    /// The greatest number of a record that was found when it was opened.
+    recovered_through: AtomicU64,
 }
 
 /// What opening a store found.
@@ -324,6 +326,7 @@ impl Store {
             next_segment: AtomicU32::new(1),
             renew_below: AtomicU32::new(0),
             next_blob: AtomicU64::new(1),
+            recovered_through: AtomicU64::new(0),
         }
     }
 

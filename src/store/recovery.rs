@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::checkpoint::{self, Checkpoint};
 use super::error::OpenError;
@@ -227,6 +228,7 @@ pub async fn load(
     report.damage.extend(missing.iter().cloned());
     report.records = seen.records;
     let headroom = if report.damage.is_empty() { 0 } else { LSN_HEADROOM_AFTER_DAMAGE };
+    store.recovered_through.store(seen.greatest_lsn.0, Ordering::Relaxed);
     store.index.advance_past(Lsn(seen.greatest_lsn.0 + headroom));
     store.index.drop_nameless();
     report.lanes.sort_by_key(|lane| lane.id);

@@ -232,6 +232,13 @@ impl Segments {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Those of these that are not there.
+    #[must_use]
+    pub fn missing(&self, ids: impl Iterator<Item = SegmentId>) -> Vec<SegmentId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        ids.filter(|id| !known.contains_key(id)).collect()
+    }
+
     /// Those that `is_wanted`, by number.
     #[must_use]
     pub fn some(&self, is_wanted: impl Fn(SegmentId) -> bool) -> Vec<Arc<Segment>> {

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Store;
 use super::epoch::Entrance;
@@ -76,6 +77,8 @@ pub struct Taken {
     pub bytes: usize,
     /// The next batch says something that the index does not show yet.
     pub is_early: bool,
+    /// Something could not be read, and was passed over.
+    pub has_passed: bool,
 }
 
 /// What becomes of what the disk cannot read.
@@ -87,12 +90,21 @@ pub enum Unreadable {
     Passed,
 }
 
-impl Unreadable {
-    fn pass<T>(self, read: io::Result<T>) -> io::Result<Option<T>> {
-        match (self, read) {
+/// What becomes of it in one go, and whether there was any.
+struct Passing {
+    unreadable: Unreadable,
+    has_passed: bool,
+}
+
+impl Passing {
+    fn pass<T>(&mut self, read: io::Result<T>) -> io::Result<Option<T>> {
+        match (self.unreadable, read) {
             (_, Ok(read)) => Ok(Some(read)),
             (Unreadable::Fails, Err(error)) => Err(error),
-            (Unreadable::Passed, Err(_)) => Ok(None),
+            (Unreadable::Passed, Err(_)) => {
+                self.has_passed = true;
+                Ok(None)
+            }
         }
     }
 }
@@ -102,8 +114,8 @@ pub struct Tail {
     store: Arc<Store>,
     pool: Pool,
     entrance: Entrance,
-    /// The next number when this began.
-    began: Lsn,
+    /// See [`Tail::recovered`].
+    recovered: Lsn,
     /// All mutations of lower numbers have ended. Kept, as copies that compaction makes count as active since the numbers they
     /// copy, and what has ended stays so.
     ended: Cell<Lsn>,
@@ -126,16 +138,16 @@ impl Tail {
             store: store.clone(),
             pool: pool.clone(),
             entrance: store.epochs.join(),
-            began: store.index.next_lsn(),
+            recovered: Lsn(store.recovered_through.load(Ordering::Relaxed)),
             ended: Cell::default(),
             open: RefCell::default(),
         }
     }
 
-    /// The next number when this began: no record of it, or of one above, was in the log.
+    /// No record of a greater number was in the log when the store was opened, unless it was damaged.
     #[must_use]
-    pub fn began(&self) -> Lsn {
-        self.began
+    pub fn recovered(&self) -> Lsn {
+        self.recovered
     }
 
     /// Whose log it is.
@@ -154,10 +166,10 @@ impl Tail {
         self.ended.get()
     }
 
-    /// Whether a segment is in the log.
+    /// Those of these segments that are gone.
     #[must_use]
-    pub fn has(&self, segment: SegmentId) -> bool {
-        self.store.segments.get(segment).is_some()
+    pub fn gone(&self, segments: impl Iterator<Item = SegmentId>) -> Vec<SegmentId> {
+        self.store.segments.missing(segments)
     }
 
     /// The segments that `is_wanted`, by number.
@@ -180,7 +192,7 @@ impl Tail {
     /// Segments that compaction has removed since the start.
     #[must_use]
     pub fn removed_segments(&self) -> u64 {
-        self.store.compaction.segments.load(std::sync::atomic::Ordering::Relaxed)
+        self.store.compaction.segments.load(Ordering::Relaxed)
     }
 
     /// Reads a segment on from `from` (`None`: from its beginning) up to `to`, one of its [`Tail::ends`]; about
@@ -199,10 +211,18 @@ impl Tail {
     ) -> io::Result<Option<Taken>> {
         let _active = self.entrance.enter(self.store.index.next_lsn());
         let Some(segment) = self.store.segments.get(segment) else { return Ok(None) };
-        let nothing = Taken { changes: Vec::new(), greatest: Lsn(0), reached: to, bytes: 0, is_early: false };
-        let Some(source) = self.source(&segment, unreadable).await? else {
+        let mut passing = Passing { unreadable, has_passed: false };
+        let nothing = Taken {
+            changes: Vec::new(),
+            greatest: Lsn(0),
+            reached: to,
+            bytes: 0,
+            is_early: false,
+            has_passed: false,
+        };
+        let Some(source) = self.source(&segment, &mut passing).await? else {
             tracing::warn!(segment = %segment.id, "the head of a segment cannot be read; its names are not listed");
-            return Ok(Some(nothing));
+            return Ok(Some(Taken { has_passed: passing.has_passed, ..nothing }));
         };
         let Source { file, header } = &*source;
         let first = BatchSeq(header.first_batch.0 - 1);
@@ -222,14 +242,14 @@ impl Tail {
             let kept = self.kept_batch(header, taken.reached, to);
             let batch = match kept {
                 Some(batch) => Some(batch),
-                None => next_batch(&mut window, header, taken.reached, to, unreadable).await?,
+                None => next_batch(&mut window, header, taken.reached, to, &mut passing).await?,
             };
             let Some(batch) = batch else {
                 taken.reached = to;
                 break;
             };
             let before = taken.changes.len();
-            let Some(greatest) = self.interpret(&segment, &batch, &mut taken.changes, unreadable).await?
+            let Some(greatest) = self.interpret(&segment, &batch, &mut taken.changes, &mut passing).await?
             else {
                 taken.changes.truncate(before);
                 taken.is_early = true;
@@ -247,7 +267,9 @@ impl Tail {
         if segment.is_sealed() && taken.reached.last_batch >= segment.written().last_batch {
             self.open.borrow_mut().remove(&segment.id);
         }
-        Ok(Some(taken))
+        taken.has_passed = passing.has_passed;
+        // It may have been freed and used again while it was read.
+        Ok(self.store.segments.get(segment.id).map(|_| taken))
     }
 
     /// The batch behind `reached`, if its table is still in memory.
@@ -258,14 +280,14 @@ impl Tail {
     }
 
     /// `None` if its header cannot be read.
-    async fn source(&self, segment: &Segment, unreadable: Unreadable) -> io::Result<Option<Rc<Source>>> {
+    async fn source(&self, segment: &Segment, passing: &mut Passing) -> io::Result<Option<Rc<Source>>> {
         if let Some(source) = self.open.borrow().get(&segment.id) {
             return Ok(Some(source.clone()));
         }
         let how = Open { direct: self.store.direct, ..Open::default() };
         let file = self.store.disk.open(&segment::path(segment.id), how).await?;
         let head = scan::read_head(&file, &self.pool, self.store.id, segment.id).await;
-        let Some(SegmentHead::Open { header, .. }) = unreadable.pass(head)? else { return Ok(None) };
+        let Some(SegmentHead::Open { header, .. }) = passing.pass(head)? else { return Ok(None) };
         let source = Rc::new(Source { file, header });
         self.open.borrow_mut().insert(segment.id, source.clone());
         Ok(Some(source))
@@ -278,7 +300,7 @@ impl Tail {
         segment: &Segment,
         batch: &FoundBatch,
         changes: &mut Vec<Change>,
-        unreadable: Unreadable,
+        passing: &mut Passing,
     ) -> io::Result<Option<Lsn>> {
         // Known before the index is asked.
         let settled = self.settled();
@@ -304,7 +326,7 @@ impl Tail {
                     let Ok(path) = String::from_utf8(name.path.into_owned()) else { continue };
                     let attributes = name.attributes.into_owned();
                     let stored = StoredName { lsn, time: record.time, digest: name.digest, path, attributes };
-                    let (size, is_large) = self.size_of(&name.digest, unreadable).await?;
+                    let (size, is_large) = self.size_of(&name.digest, passing).await?;
                     let name = Box::new(stored);
                     changes.push(Change::Named { key, name, size, is_large, is_renewed });
                 }
@@ -333,7 +355,7 @@ impl Tail {
     }
 
     /// Bytes of a content, 0 of one whose record is damaged, which says nothing; and whether it has a file of its own.
-    async fn size_of(&self, digest: &Digest, unreadable: Unreadable) -> io::Result<(u64, bool)> {
+    async fn size_of(&self, digest: &Digest, passing: &mut Passing) -> io::Result<(u64, bool)> {
         let Some(content) = self.store.index.content(digest) else { return Ok((0, false)) };
         match content.location {
             Location::Inline { len, .. } => Ok((u64::from(len), false)),
@@ -341,7 +363,7 @@ impl Tail {
                 match self.store.read_large(&self.pool, record, entry_len).await {
                     Ok(large) => Ok((large.len, true)),
                     // It may be read another time: what is entered is never asked for again.
-                    Err(ReadError::Io(error)) => unreadable.pass(Err(error)).map(|_: Option<()>| (0, true)),
+                    Err(ReadError::Io(error)) => passing.pass(Err(error)).map(|_: Option<()>| (0, true)),
                     Err(ReadError::Damaged(_)) => Ok((0, true)),
                 }
             }
@@ -355,12 +377,12 @@ async fn next_batch(
     header: &SegmentHeader,
     reached: Written,
     to: Written,
-    unreadable: Unreadable,
+    passing: &mut Passing,
 ) -> io::Result<Option<FoundBatch>> {
     let mut offset = reached.end;
     while offset < to.end {
         let found = scan::batch_at(window, header, offset, to.end).await;
-        if let Some(Ok(batch)) = unreadable.pass(found)?
+        if let Some(Ok(batch)) = passing.pass(found)?
             && batch.header.seq > reached.last_batch
         {
             return Ok(Some(batch));

@@ -63,6 +63,7 @@ fn what_cannot_be_read_fails_or_is_passed_over_and_the_rest_is_handed_over() {
                 taken.map(|taken| {
                     let taken = taken.expect("it is there");
                     assert_eq!(taken.reached, end.written, "read {nth}");
+                    assert_eq!(taken.has_passed, taken.changes.len() < 5, "read {nth}");
                     taken.changes.len()
                 })
             };
