@@ -12,11 +12,13 @@ use super::slice::{self, Answers, Done, Slice};
 use super::stages::{Laps, Stage, Trace};
 use super::staging::{Declared, Staged, Staging};
 use super::{FileError, Ingest};
-use crate::limits::{BLOB_CHUNK_BYTES, FILE_NOTE_BYTES, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX};
+use crate::limits::{
+    BLOB_CHUNK_BYTES, BOUND_AT_ONCE, FILE_NOTE_BYTES, SLICE_BYTES, SLICE_FILES, WINDOW_BYTES_MAX,
+};
 use crate::media::name::Sent;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::clock;
-use crate::runtime::core::spawn;
+use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::{Permit, oneshot};
 use crate::store::Active;
 use crate::store::blob::BlobWriter;
@@ -528,7 +530,10 @@ async fn name(
     let time = clock::wall();
     let mut outcomes = Vec::with_capacity(files.len());
     let mut namings = Namings::with_capacity(files.len());
-    for (number, stored) in files {
+    for (place, (number, stored)) in files.iter().enumerate() {
+        if place > 0 && place.is_multiple_of(BOUND_AT_ONCE) {
+            yield_now().await;
+        }
         if let Some(outcome) = namings.add(ingest, *number, stored, terms, time).await {
             outcomes.push((*number, outcome));
         }

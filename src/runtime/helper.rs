@@ -21,7 +21,7 @@ struct Helpers {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Tasks that found the queue full. All are woken when there is room: one that is gone by then cannot
+    /// Tasks that found the queue full. All are woken when there is room for many: one that is gone by then cannot
     /// keep the wake-up from another.
     waiting: Vec<Waker>,
 }
@@ -57,7 +57,9 @@ impl Helpers {
                 }
                 queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
             };
-            let waiting = std::mem::take(&mut queue.waiting);
+            // Many at a time: each finds room, or has been woken for nothing.
+            let has_room = queue.jobs.len() <= HELPER_QUEUE_MAX / 2;
+            let waiting = if has_room { std::mem::take(&mut queue.waiting) } else { Vec::new() };
             drop(queue);
             for waker in waiting {
                 waker.wake();

@@ -15,7 +15,7 @@ use crate::ingest::Stage;
 use crate::ingest::naming::Named;
 use crate::ingest::stages::Spent;
 use crate::ingest::upload::Outcome;
-use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_JOINED_BYTES_MAX, ANSWER_PIECE_BYTES};
+use crate::limits::{ANSWER_FILES_AT_ONCE, ANSWER_JOINED_BYTES_MAX, ANSWER_PIECE_BYTES, FILE_NAME_BYTES_MAX};
 use crate::runtime::clock;
 
 /// Sends a whole JSON answer.
@@ -240,7 +240,9 @@ pub fn write_failure(out: &mut Vec<u8>, index: usize, name: &str, error: &str) {
     out.extend_from_slice(b"{\"index\":");
     write_number(out, index as u64);
     out.extend_from_slice(b",\"original_name\":");
-    write_string(out, crate::ingest::naming::base_name(name));
+    let name = crate::ingest::naming::base_name(name);
+    // One that is too long is why it failed.
+    write_string(out, &name[..name.floor_char_boundary(FILE_NAME_BYTES_MAX)]);
     out.extend_from_slice(b",\"error\":");
     write_string(out, error);
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::body::Body;
 use super::conn::{Conn, Trouble, no_memory};
 use super::json_body::{self, AtMost};
-use super::names::{check_terms, full_name, look_at};
+use super::names::{Look, check_terms, full_name};
 use super::{answer, download};
 use crate::base::digest::Digest;
 use crate::http::error::HttpError;
@@ -22,9 +22,10 @@ use crate::ingest::stages::Trace;
 use crate::ingest::staging::Declared;
 use crate::ingest::upload::{Outcome, Terms, TermsBody};
 use crate::ingest::{FileError, Ingest};
-use crate::limits::{FILE_NOTE_BYTES, NAMES_AT_ONCE, NAMES_BODY_BYTES_MAX, PARTS_MAX};
+use crate::limits::{FILE_NOTE_BYTES, NAMES_AT_ONCE, NAMES_BODY_BYTES_MAX, PARTS_MAX, READS_AT_ONCE};
 use crate::media::name::Sent;
 use crate::runtime::clock;
+use crate::runtime::core::yield_now;
 
 /// A list of names, and what goes with all of them.
 #[derive(Deserialize)]
@@ -93,8 +94,12 @@ async fn name_some(ingest: &Ingest, some: &[(Digest, Arc<str>)], terms: &Terms, 
     let (first, time) = (outcomes.len(), clock::wall());
     let mut namings = Namings::with_capacity(some.len());
     some.iter().for_each(|(digest, _)| ingest.index.prefetch_content(digest));
+    let mut last = None;
     for (at, (digest, name)) in some.iter().enumerate() {
-        let settled = match stored(ingest, digest, name).await {
+        if at > 0 && at.is_multiple_of(READS_AT_ONCE) {
+            yield_now().await;
+        }
+        let settled = match stored(ingest, digest, name, &mut last).await {
             Ok(stored) => namings.add(ingest, first + at, &stored, terms, time).await,
             Err(error) => Some(Err(error)),
         };
@@ -106,8 +111,13 @@ async fn name_some(ingest: &Ingest, some: &[(Digest, Arc<str>)], terms: &Terms, 
     }
 }
 
-/// A stored content, as a name of it needs it.
-async fn stored(ingest: &Ingest, digest: &Digest, name: &Arc<str>) -> Result<Stored, FileError> {
+/// A stored content, as a name of it needs it. `last` is what was read for the name before: many may be of one content.
+async fn stored(
+    ingest: &Ingest,
+    digest: &Digest,
+    name: &Arc<str>,
+    last: &mut Option<(Digest, Look)>,
+) -> Result<Stored, FileError> {
     Sent::parse(name)?;
     let base = naming::base_name(name);
     if base.is_empty() {
@@ -117,10 +127,15 @@ async fn stored(ingest: &Ingest, digest: &Digest, name: &Arc<str>) -> Result<Sto
     if content.damaged {
         return Err(FileError::NotStored);
     }
-    let (file_type, len) = look_at(ingest, &content, None, base).await.map_err(|error| {
-        tracing::error!(%digest, %error, "a stored copy cannot be read");
-        FileError::Unreadable
-    })?;
+    let look = match last.take() {
+        Some((of, look)) if of == *digest => look,
+        _ => Look::at(ingest, &content).await.map_err(|error| {
+            tracing::error!(%digest, %error, "a stored copy cannot be read");
+            FileError::Unreadable
+        })?,
+    };
+    let (file_type, len) = look.under(None, base);
+    *last = Some((*digest, look));
     let declared = Declared { name: name.clone(), mime: None, digest: None, time: None };
     Ok(Stored { declared, digest: *digest, len, file_type, duplicate: true })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::body::Body;
@@ -19,8 +20,10 @@ use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
 use crate::limits::{
     CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_BYTES_MAX, META_NAMES_MAX,
+    READS_AT_ONCE, SNIFF_BYTES_MAX,
 };
 use crate::media::classify::{FileType, classify};
+use crate::runtime::core::yield_now;
 use crate::store::index::Content;
 use crate::store::read::StoredName;
 use crate::store::{Active, ReadError};
@@ -38,7 +41,7 @@ pub async fn meta(
 ) -> Result<Persistence, Trouble> {
     let content = download::live_content(ingest, &digest)?;
     let size = download::size_of(ingest, &content).await.map_err(|error| unreadable(&error))?;
-    let places = ingest.store.index.names(&digest);
+    let (count, places) = ingest.store.index.some_names(&digest, META_NAMES_MAX);
     let mut body = Vec::with_capacity(512);
     body.extend_from_slice(b"{\"hash\":\"");
     body.extend_from_slice(digest.hex().as_str().as_bytes());
@@ -47,11 +50,14 @@ pub async fn meta(
     body.extend_from_slice(b",\"damaged\":");
     body.extend_from_slice(if content.damaged { b"true" } else { b"false" });
     body.extend_from_slice(b",\"names_total\":");
-    write_number(&mut body, places.len() as u64);
+    write_number(&mut body, count as u64);
     body.extend_from_slice(b",\"names\":[");
-    for (at, place) in places.into_iter().take(META_NAMES_MAX).enumerate() {
+    for (at, place) in places.into_iter().enumerate() {
         if body.len() > META_BYTES_MAX {
             break;
+        }
+        if at > 0 && at.is_multiple_of(READS_AT_ONCE) {
+            yield_now().await;
         }
         let name = ingest.store.read_name(&conn.core.pool, place).await;
         let name = name.map_err(|error| unreadable(&error))?;
@@ -164,8 +170,30 @@ pub async fn look_at(
     mime: Option<&str>,
     name: &str,
 ) -> Result<(FileType, u64), ReadError> {
-    let size = download::size_of(ingest, content).await?;
-    let first = download::first_bytes(ingest, content).await?;
-    let first = &first[..first.len().min(crate::limits::SNIFF_BYTES_MAX)];
-    Ok((classify(first, mime, naming::base_name(name)), size))
+    Ok(Look::at(ingest, content).await?.under(mime, name))
+}
+
+/// What of a stored content its type under any name follows from.
+pub(super) struct Look {
+    size: u64,
+    first: Bytes,
+}
+
+impl Look {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If it cannot be read or does not check.
+    pub(super) async fn at(ingest: &Ingest, content: &Content) -> Result<Look, ReadError> {
+        let size = download::size_of(ingest, content).await?;
+        let first = download::first_bytes(ingest, content).await?;
+        // A copy: what was read may be much more.
+        let first = Bytes::copy_from_slice(&first[..first.len().min(SNIFF_BYTES_MAX)]);
+        Ok(Look { size, first })
+    }
+
+    /// The type under a name, and the size.
+    pub(super) fn under(&self, mime: Option<&str>, name: &str) -> (FileType, u64) {
+        (classify(&self.first, mime, naming::base_name(name)), self.size)
+    }
 }

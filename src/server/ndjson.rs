@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::answer::{self, Timing, write_failure, write_record};
 use super::conn::{Conn, Gone, Trouble};
 use super::error::status_of;
@@ -24,8 +26,10 @@ pub struct Lines {
     begun: bool,
     told: usize,
     stored: usize,
-    /// Made and not yet taken by the kernel.
+    /// Made, ...
     waiting: Vec<u8>,
+    /// ... and taken by the kernel of it.
+    sent: usize,
 }
 
 impl Lines {
@@ -33,7 +37,7 @@ impl Lines {
     #[must_use]
     pub fn new(version: Version, persistence: Persistence) -> Lines {
         let persistence = if version == Version::Http10 { Persistence::Close } else { persistence };
-        Lines { version, persistence, begun: false, told: 0, stored: 0, waiting: Vec::new() }
+        Lines { version, persistence, begun: false, told: 0, stored: 0, waiting: Vec::new(), sent: 0 }
     }
 
     /// Files that have a line.
@@ -57,11 +61,15 @@ impl Lines {
         for (index, outcome) in upload.settled() {
             self.line(index, &outcome, names);
         }
-        if self.waiting.len() > LINES_BYTES_MAX {
+        if self.waiting.len() - self.sent > LINES_BYTES_MAX {
             return Err(Gone);
         }
-        let sent = conn.try_send(&self.waiting)?;
-        self.waiting.drain(..sent);
+        self.sent += conn.try_send(&self.waiting[self.sent..])?;
+        // Not for every few bytes that a slow reader takes.
+        if 2 * self.sent >= self.waiting.len() {
+            self.waiting.drain(..self.sent);
+            self.sent = 0;
+        }
         Ok(())
     }
 
@@ -99,7 +107,7 @@ impl Lines {
         if self.version == Version::Http11 {
             self.waiting.extend_from_slice(response::LAST_CHUNK);
         }
-        conn.send(vec![self.waiting.into()]).await?;
+        conn.send(vec![Bytes::from(self.waiting).slice(self.sent..)]).await?;
         Ok(self.persistence)
     }
 
@@ -111,7 +119,7 @@ impl Lines {
             return Trouble::Refused(error);
         }
         tracing::warn!(%error, "an upload broke after its answer in lines had begun");
-        match conn.send(vec![self.waiting.into()]).await {
+        match conn.send(vec![Bytes::from(self.waiting).slice(self.sent..)]).await {
             Ok(()) => Trouble::Ended,
             Err(Gone) => Trouble::Gone,
         }

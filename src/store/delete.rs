@@ -15,7 +15,8 @@ use super::error::{CommitError, ReadError};
 use super::index::{NAMESPACE, PathKey};
 use super::{Lane, Store};
 use crate::base::digest::Digest;
-use crate::limits::DELETED_NAMES_AT_ONCE;
+use crate::base::ids::Lsn;
+use crate::limits::READS_AT_ONCE;
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
 use crate::runtime::core::yield_now;
@@ -37,7 +38,7 @@ impl From<CommitError> for DeleteError {
 
 /// A content may have very many names, and what is in the page cache is read without waiting.
 async fn let_others_go_first(number: usize) {
-    if number > 0 && number.is_multiple_of(DELETED_NAMES_AT_ONCE) {
+    if number > 0 && number.is_multiple_of(READS_AT_ONCE) {
         yield_now().await;
     }
 }
@@ -75,6 +76,13 @@ impl Store {
         let record = NewRecord { lsn, time: clock::wall(), body: NewBody::DeleteContent(*digest) };
         lane.append_freeing(vec![record]).await?;
         self.index.note_content_deleted(digest, lsn);
+        self.remove_names_before(pool, digest, lsn).await;
+        self.graveyard.deleted_content(&self.index, *digest, lsn);
+        Ok(true)
+    }
+
+    /// Takes those names of a content away that have lower numbers than its delete.
+    async fn remove_names_before(&self, pool: &Pool, digest: &Digest, lsn: Lsn) {
         for (number, place) in self.index.names(digest).into_iter().enumerate() {
             let_others_go_first(number).await;
             let death = match self.read_name(pool, place).await {
@@ -91,8 +99,6 @@ impl Store {
                 self.graveyard.dying(*digest, death);
             }
         }
-        self.graveyard.deleted_content(&self.index, *digest, lsn);
-        Ok(true)
     }
 
     /// Deletes the name at a path, and the content with its last name. False if the path means nothing.

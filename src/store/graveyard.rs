@@ -11,6 +11,7 @@ use super::Store;
 use super::index::{Index, PathKey};
 use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn, SegmentId};
+use crate::limits::GRAVES_AT_ONCE;
 
 /// Something that is freed once nobody is active who may use it.
 pub(super) enum Grave {
@@ -68,12 +69,15 @@ impl Graveyard {
         self.add(index, Grave::Blob(blob));
     }
 
-    /// What may be freed now.
+    /// Some of what may be freed now; nothing if there is no more.
     pub(super) fn take_passed(&self, store: &Store) -> Vec<Grave> {
         let mut graves = self.lock();
+        // Behind the lock: all marks that are there were drawn before.
+        let oldest = store.epochs.oldest();
         let mut passed = Vec::new();
-        while let Some((mark, _)) = graves.front()
-            && store.epochs.have_passed(*mark)
+        while passed.len() < GRAVES_AT_ONCE
+            && let Some((mark, _)) = graves.front()
+            && oldest.is_none_or(|began| began > *mark)
             && let Some((_, grave)) = graves.pop_front()
         {
             passed.push(grave);

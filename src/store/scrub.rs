@@ -31,6 +31,7 @@ use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::{File, Open};
+use crate::runtime::helper;
 use crate::runtime::sync::Notify;
 
 /// Where the progress is kept.
@@ -271,13 +272,11 @@ impl Scrubber {
 
     /// Reads the blobs of contents whose digest begins with `byte`. False if the daemon stops before the last.
     async fn blobs(&self, byte: u8) -> bool {
-        let mut large = Vec::new();
-        self.store.index.for_each_content(|digest, content| {
-            if digest.0[0] == byte && matches!(content.location, Location::Large { .. }) && !content.damaged {
-                large.push(*digest);
+        let store = self.store.clone();
+        for digest in helper::run(move || store.index.large_contents(byte)).await {
+            if self.store.index.content(&digest).is_none_or(|content| content.damaged) {
+                continue;
             }
-        });
-        for digest in large {
             match self.blob(&digest).await {
                 Ok(true) => {}
                 Ok(false) => return false,

@@ -40,10 +40,10 @@ use crate::base::digest::Digest;
 use crate::base::ids::{BlobId, Lsn, SegmentId};
 use crate::limits::{
     COMPACTION_REST_MS, COMPACTION_ROUND_MIN, COMPACTION_ROUND_SHARE, COMPACTION_SETTLE_MS,
-    COMPACTION_SURVEY_REST, COMPACTION_TICK_MS,
+    COMPACTION_SURVEY_REST, COMPACTION_TICK_MS, GRAVES_AT_ONCE,
 };
 use crate::runtime::buffer::Pool;
-use crate::runtime::core::spawn;
+use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::runtime::{clock, fatal, helper};
 
@@ -144,14 +144,25 @@ impl Compactor {
     /// Steps 5 and 6, and the burial of contents.
     async fn free_passed(&self) {
         let (mut retired, mut replaced) = (Vec::new(), Vec::new());
-        for grave in self.store.graveyard.take_passed(&self.store) {
-            match grave {
-                Grave::Content(digest, death) => self.bury(&digest, death).await,
-                Grave::ContentNote(digest, lsn) => self.store.index.forget_deleted_content(&digest, lsn),
-                Grave::PathNote(key, lsn) => self.store.index.forget_deleted_path(key, lsn),
-                Grave::Segment(id) => retired.push(id),
-                Grave::Blob(id) => replaced.push(id),
+        loop {
+            let passed = self.store.graveyard.take_passed(&self.store);
+            if passed.is_empty() {
+                break;
             }
+            let is_all = passed.len() < GRAVES_AT_ONCE;
+            for grave in passed {
+                match grave {
+                    Grave::Content(digest, death) => self.bury(&digest, death).await,
+                    Grave::ContentNote(digest, lsn) => self.store.index.forget_deleted_content(&digest, lsn),
+                    Grave::PathNote(key, lsn) => self.store.index.forget_deleted_path(key, lsn),
+                    Grave::Segment(id) => retired.push(id),
+                    Grave::Blob(id) => replaced.push(id),
+                }
+            }
+            if is_all {
+                break;
+            }
+            yield_now().await;
         }
         if !replaced.is_empty() {
             self.flush_if_os().await;

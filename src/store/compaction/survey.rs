@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::tombstones::Horizon;
 
-use crate::base::ids::SegmentId;
+use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{COMPACTION_GAIN_PERCENT, SPACE_PERCENT_FULL_RATE, SPACE_PERCENT_OF_LIVE};
 use crate::store::Store;
 use crate::store::index::{Index, Location};
@@ -45,7 +45,12 @@ pub(super) fn bytes_used(store: &Store) -> u64 {
 /// The segments of which the index shows, from now on, all that lives in them.
 pub(super) fn settled(store: &Store) -> HashSet<SegmentId> {
     let all = store.segments.all();
-    all.iter().filter(|segment| store.is_settled(segment)).map(|segment| segment.id).collect()
+    let sealed: Vec<_> =
+        all.iter().filter(|it| it.is_sealed()).map(|segment| (segment.id, segment.sealed_at())).collect();
+    // Behind that: all these marks were drawn before.
+    let oldest = store.epochs.oldest();
+    let is_settled = |mark: Lsn| oldest.is_none_or(|began| began > mark);
+    sealed.into_iter().filter(|(_, mark)| is_settled(*mark)).map(|(id, _)| id).collect()
 }
 
 impl Survey {

@@ -151,10 +151,22 @@ impl Index {
         self.contents.get(digest)
     }
 
-    /// The records of all names of a content, first the oldest known.
+    /// The records of all names of a content.
     #[must_use]
     pub fn names(&self, digest: &Digest) -> Vec<Place> {
-        self.contents.names(digest)
+        self.contents.names(digest, usize::MAX).1
+    }
+
+    /// How many names a content has, and the records of up to `most` of them.
+    #[must_use]
+    pub fn some_names(&self, digest: &Digest, most: usize) -> (usize, Vec<Place>) {
+        self.contents.names(digest, most)
+    }
+
+    /// Those of the contents with a file of their own whose digest begins with `byte`. Looks at all of these.
+    #[must_use]
+    pub fn large_contents(&self, byte: u8) -> Vec<Digest> {
+        self.contents.large(byte)
     }
 
     /// The record of the name at this path.
@@ -299,7 +311,7 @@ impl Index {
         }
         let mut doomed = HashMap::new();
         for (digest, before) in contents {
-            doomed.extend(self.contents.names(digest).into_iter().map(|place| (place, *before)));
+            doomed.extend(self.names(digest).into_iter().map(|place| (place, *before)));
         }
         if !doomed.is_empty() {
             self.paths.remove_all_before(&doomed, |place| {

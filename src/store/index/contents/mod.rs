@@ -124,11 +124,13 @@ impl Contents {
         shard.find(self.hash(digest), digest).map(|entry| shard.content(entry))
     }
 
-    pub(in crate::store::index) fn names(&self, digest: &Digest) -> Vec<Place> {
+    pub(in crate::store::index) fn names(&self, digest: &Digest, most: usize) -> (usize, Vec<Place>) {
         let shard = self.shard(digest);
         let first = shard.find(self.hash(digest), digest).and_then(Entry::first_name);
-        let more = shard.more_names.get(digest).into_iter().flat_map(MoreNames::iter);
-        first.into_iter().chain(more.copied()).collect()
+        let more = shard.more_names.get(digest);
+        let count = usize::from(first.is_some()) + more.map_or(0, MoreNames::len);
+        let all = first.into_iter().chain(more.into_iter().flat_map(MoreNames::iter).copied());
+        (count, all.take(most).collect())
     }
 
     pub(in crate::store::index) fn mark_damaged(&self, digest: &Digest, lsn: Lsn) {
@@ -384,6 +386,16 @@ impl Contents {
         }
     }
 
+    /// Those of the contents with a file whose digest begins with `byte`.
+    pub(in crate::store::index) fn large(&self, byte: u8) -> Vec<Digest> {
+        let mut large = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(poisoned);
+            large.extend(shard.blobs.keys().filter(|digest| digest.0[0] == byte));
+        }
+        large
+    }
+
     /// Contents, their inline bytes, bytes of memory.
     pub(in crate::store::index) fn usage(&self) -> (u64, u64, usize) {
         let mut usage = (0, 0, 0);
@@ -392,6 +404,8 @@ impl Contents {
             usage.0 += shard.entries.len() as u64;
             usage.1 += shard.inline_bytes;
             usage.2 += shard.entries.memory_bytes();
+            usage.2 += shard.blobs.capacity() * size_of::<(Digest, BlobId)>();
+            usage.2 += shard.more_names.capacity() * size_of::<(Digest, MoreNames)>();
         }
         usage
     }
