@@ -67,19 +67,21 @@ const _: () = assert!(PARTS_MAX * 400 <= NAMES_BODY_BYTES_MAX && NAMES_AT_ONCE <
 // A line for each hash, indented, fits.
 const _: () = assert!(DEDUP_HASHES_MAX * (64 + 4 + 32) + 1_024 <= JSON_BODY_BYTES_MAX);
 
-/// Bytes of one batch: table, payloads, padding. Enough for the greatest append (a slice of a batch with one
-/// inline file on top), small enough that a flush is never waited for long.
-pub const BATCH_BYTES_MAX: usize = MIB;
+/// Bytes of one batch: table, payloads, padding. Enough for the greatest append (the greatest inline file), small enough
+/// that a flush is never waited for long.
+pub const BATCH_BYTES_MAX: usize = 1_088 * KIB;
 /// Records of one batch.
 pub const BATCH_RECORDS_MAX: usize = 4_096;
 /// Bytes of one append (a set of records that must share a batch), table and padding included.
-pub const APPEND_BYTES_MAX: usize = 640 * KIB;
+pub const APPEND_BYTES_MAX: usize = BATCH_BYTES_MAX;
 /// A checksum in a put-large record covers this much of a blob's file; ranges are verified by it.
 pub const BLOB_CHUNK_BYTES: usize = 256 * KIB;
 /// The largest file. Its chunk checksums must fit one append.
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * MIB as u64;
 /// At or below this a file is in memory before anything of it is written; above, it streams into its own file.
-pub const INLINE_BYTES_MAX: usize = 256 * KIB;
+pub const INLINE_BYTES_MAX: usize = MIB;
+/// And at most this share (1/n) of a segment, so that little is left over at its end.
+pub const INLINE_SEGMENT_SHARE: u64 = 16;
 /// Segment size where the volume is large.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * MIB as u64;
 /// Segment size on the smallest volumes: still a few of the greatest batches.
@@ -106,7 +108,7 @@ pub const COMPACTION_GAIN_PERCENT: u64 = 10;
 /// Bytes a second that compaction reads and writes, at most, unless the operator says otherwise: a part of what the
 /// slowest NVMe drives do.
 pub const COMPACTION_BYTES_PER_S: u64 = 192 * MIB as u64;
-/// An append of copies is closed at this; one more record of the greatest kind still fits it.
+/// An append of copies has no more than this, or one record.
 pub const COMPACTION_APPEND_BYTES: usize = 256 * KIB;
 /// Records that compaction looks at before it lets others on its core go first: well below a tenth of a millisecond.
 pub const COMPACTION_RECORDS_AT_ONCE: usize = 32;
@@ -149,11 +151,11 @@ pub const OPEN_BLOBS_MAX: usize = 128;
 pub const OPEN_FILES_SHARE: usize = 16;
 
 const _: () = assert!(APPEND_BYTES_MAX <= BATCH_BYTES_MAX);
-const _: () = assert!(2 * INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
+const _: () = assert!(INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
 const _: () =
     assert!(FILE_BYTES_MAX / BLOB_CHUNK_BYTES as u64 * 4 + 64 * KIB as u64 <= APPEND_BYTES_MAX as u64);
 const _: () = assert!(2 * BATCH_BYTES_MAX as u64 + SEGMENT_RESERVE_BYTES < SEGMENT_BYTES_MIN);
-const _: () = assert!(COMPACTION_APPEND_BYTES + INLINE_BYTES_MAX + 64 * KIB <= APPEND_BYTES_MAX);
+const _: () = assert!(COMPACTION_APPEND_BYTES <= APPEND_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES.is_power_of_two() && BLOB_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
 /// Bytes of one write of a blob that arrives fast, some chunks: fewer writes cost fewer kicks of the device.
 pub const BLOB_WRITE_BYTES: usize = MIB;
@@ -255,7 +257,8 @@ pub const WINDOW_BYTES_MAX: usize = 2 * MIB;
 pub const NAMES_PER_APPEND: usize = 1_024;
 
 const _: () = assert!(SLICE_FILES < QUEUE_FILES_MAX);
-const _: () = assert!(SLICE_BYTES + INLINE_BYTES_MAX + SLICE_FILES * 256 <= APPEND_BYTES_MAX);
+// A file that is larger is a slice of its own.
+const _: () = assert!(2 * SLICE_BYTES + SLICE_FILES * 256 <= APPEND_BYTES_MAX);
 /// Lookups in the index whose memory is called for before it is their turn.
 pub const LOOKUPS_AHEAD: usize = 4;
 /// Submission entries of a core's ring. More operations may be in flight than this: it bounds what is handed

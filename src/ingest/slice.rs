@@ -10,9 +10,10 @@ use super::staging::{Declared, Staged};
 use super::{Ingest, upload::Terms};
 use crate::base::digest::{Digest, Hasher};
 use crate::base::time::Wall;
-use crate::limits::{APPEND_BYTES_MAX, LOOKUPS_AHEAD, SNIFF_BYTES_MAX};
+use crate::limits::{APPEND_BYTES_MAX, LOOKUPS_AHEAD, SLICE_BYTES, SNIFF_BYTES_MAX};
 use crate::media::classify::{FileType, classify};
 use crate::runtime::clock;
+use crate::runtime::core::yield_now;
 use crate::runtime::sha256::digests_of_two;
 use crate::runtime::sync::oneshot;
 use crate::store::commit::{NewBody, NewRecord, Payload, Placed, Size};
@@ -107,7 +108,7 @@ pub async fn store(
     // Also for a slice whose upload has broken off meanwhile.
     let _active = ingest.lane.enter();
     let time = clock::wall();
-    let digests = digests_of(&files);
+    let digests = digests_of(&files).await;
     let mut work = Vec::with_capacity(files.len());
     for (at, staged) in files.into_iter().enumerate() {
         let digest = digests[at];
@@ -134,12 +135,17 @@ pub async fn store(
     done.collect()
 }
 
-/// The digests of all files. Of those that came in one piece, two neighbours are hashed at once.
-fn digests_of(files: &[Staged]) -> SmallVec<[Digest; 1]> {
+/// The digests of all files. Of those that came in one piece, two neighbours are hashed at once; while one is hashed that is
+/// larger than other slices are, others on this core go first now and then.
+async fn digests_of(files: &[Staged]) -> SmallVec<[Digest; 1]> {
     let mut digests = SmallVec::with_capacity(files.len());
     let mut rest = files;
     while let [file, after @ ..] = rest {
         rest = after;
+        if file.len > SLICE_BYTES {
+            digests.push(digest_of_much(&file.payload).await);
+            continue;
+        }
         if let [next, after @ ..] = after
             && let ([one], [two]) = (&file.payload[..], &next.payload[..])
         {
@@ -152,6 +158,17 @@ fn digests_of(files: &[Staged]) -> SmallVec<[Digest; 1]> {
         digests.push(hasher.finish());
     }
     digests
+}
+
+async fn digest_of_much(payload: &Payload) -> Digest {
+    let mut hasher = Hasher::new();
+    for (at, part) in payload.iter().flat_map(|piece| piece.chunks(SLICE_BYTES)).enumerate() {
+        if at > 0 {
+            yield_now().await;
+        }
+        hasher.update(part);
+    }
+    hasher.finish()
 }
 
 fn examine(ingest: &Ingest, staged: Staged, digest: Digest) -> File {

@@ -301,6 +301,10 @@ impl Upload {
         match sink {
             Some(Sink::Small(staging)) => {
                 let len = staging.len();
+                if len > SLICE_BYTES && !self.staged.is_empty() {
+                    // It is a slice of its own.
+                    self.deal_staged().await;
+                }
                 if !staging.keeps_pieces() {
                     self.staged_copies += staging.copied_bytes(0);
                 }

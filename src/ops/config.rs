@@ -197,7 +197,7 @@ pub fn resolve(flags: &Flags, env: Environment<'_>, file: Option<File<'_>>) -> R
                 _ => None,
             })?
             .unwrap_or(Durability::Commit),
-        inline_bytes_max: size(from.number("inline_max_kib", &(1..=256))?.unwrap_or(256)) * KIB,
+        inline_bytes_max: size(from.number("inline_max_kib", &(1..=1_024))?.unwrap_or(1_024)) * KIB,
         segment_bytes: from.number("segment_mib", &(4..=1_024))?.map(|n| size(mib(n))),
         buffer_bytes: size(mib(from.number("buffer_mib", &(16..=65_536))?.unwrap_or(256))),
         stop_timeout: seconds("stop_timeout_s", 5)?,

@@ -15,12 +15,14 @@ use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 
 use crate::base::units::{KIB, MIB};
+use crate::limits::BATCH_BYTES_MAX;
 
 /// Address alignment of every buffer, in bytes; enough for direct I/O anywhere.
 pub const ALIGN: usize = 4096;
 
 /// Capacities that are pooled, ascending. Four times apart: a body's buffer grows in three steps.
-const CLASSES: [usize; 4] = [16 * KIB, 64 * KIB, 256 * KIB, MIB];
+/// The last is for the greatest batch, and for the greatest content of one with the blocks it stands in.
+const CLASSES: [usize; 5] = [16 * KIB, 64 * KIB, 256 * KIB, MIB, BATCH_BYTES_MAX];
 
 /// What a buffer for `bytes` really takes.
 #[must_use]
@@ -248,7 +250,7 @@ mod tests {
     fn the_least_class_that_fits_is_given_and_aligned() {
         let pool = Pool::new(MIB);
         for (asked, given) in
-            [(0, 16), (1, 16), (16 * KIB, 16), (16 * KIB + 1, 64), (MIB, 1024), (MIB + 1, 1028)]
+            [(0, 16), (1, 16), (16 * KIB, 16), (16 * KIB + 1, 64), (MIB, 1024), (MIB + 1, 1088)]
         {
             let buffer = pool.take(asked);
             assert_eq!(buffer.capacity(), given * KIB);

@@ -42,8 +42,8 @@ use std::sync::{Arc, OnceLock};
 use crate::base::ids::{BlobId, LaneId, SegmentId, StoreId};
 use crate::base::units::align_down;
 use crate::limits::{
-    BLOCK_BYTES, DAMAGE_LISTED_MAX, OPEN_BLOBS_MAX, OPEN_FILES_SHARE, OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX,
-    SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE,
+    BLOCK_BYTES, DAMAGE_LISTED_MAX, INLINE_SEGMENT_SHARE, OPEN_BLOBS_MAX, OPEN_FILES_SHARE,
+    OPEN_SEGMENTS_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_VOLUME_SHARE,
 };
 use crate::runtime;
 use crate::runtime::buffer::Pool;
@@ -252,11 +252,12 @@ impl Store {
             let share = align_down(room.total_bytes / SEGMENT_VOLUME_SHARE, BLOCK_BYTES as u64);
             share.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
         });
+        let inline_share = usize::try_from(segment_bytes / INLINE_SEGMENT_SHARE).unwrap_or(usize::MAX);
         let options = Options {
             durability: choices.durability,
             flush: identity.flush,
             segment_bytes,
-            inline_bytes_max: choices.inline_bytes_max,
+            inline_bytes_max: choices.inline_bytes_max.min(inline_share),
             checkpoint: choices.checkpoint,
             compaction_bytes_per_s: choices.compaction_bytes_per_s,
         };

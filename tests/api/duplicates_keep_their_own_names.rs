@@ -1,10 +1,10 @@
 //! A duplicate answers with this upload's name, category and comment; the bytes are stored once, both paths serve.
 
-use crate::support::{Daemon, Form, disk, random_bytes, sha256};
+use crate::support::{Daemon, Form, Setup, disk, random_bytes, sha256};
 
 #[test]
 fn a_duplicate_is_stored_once_under_both_names() {
-    let daemon = Daemon::start();
+    let daemon = Setup::new().flag("--inline-max-kib", "256").start();
     for (seed, size) in [(1, 5_000), (2, 700_000)] {
         let content = random_bytes(seed, size);
         let first = daemon.upload("first.bin", &content);
@@ -78,7 +78,7 @@ fn duplicates_within_one_batch_are_stored_once() {
 
 #[test]
 fn the_same_content_at_once_from_many_connections_is_stored_once() {
-    let daemon = Daemon::start();
+    let daemon = Setup::new().flag("--inline-max-kib", "256").start();
     for round in 0..10 {
         let content = random_bytes(round, if round % 2 == 0 { 3_000 } else { 300_000 });
         let fresh: usize = std::thread::scope(|scope| {

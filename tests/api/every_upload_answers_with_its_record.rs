@@ -41,8 +41,10 @@ fn files_come_back_whole_at_every_size() {
     let daemon = Daemon::start();
     let mut client = daemon.connect();
     // Around a receive, a block, the inline bound, a chunk, a direct write.
-    let sizes =
-        [0, 1, 4_095, 4_096, 4_097, 16_383, 16_384, 65_536, 262_143, 262_144, 262_145, 524_288, 786_433];
+    let sizes = [
+        0, 1, 4_095, 4_096, 4_097, 16_383, 16_384, 65_536, 262_143, 262_144, 262_145, 524_288, 786_433,
+        1_048_575, 1_048_576, 1_048_577,
+    ];
     for (seed, size) in sizes.into_iter().enumerate() {
         let content = random_bytes(seed as u64, size);
         let record = Form::of("sized.bin", &content).send(&mut client).stored().remove(0);

@@ -4,7 +4,7 @@
 use crate::support::{Daemon, Setup, disk, random_bytes, sha256};
 
 fn stopped_store(content: &[u8], name: &str) -> Setup {
-    let daemon = Daemon::start();
+    let daemon = Setup::new().flag("--inline-max-kib", "256").start();
     daemon.upload(name, content);
     daemon.upload("untouched.txt", b"untouched by what happens to the other");
     daemon.stop()

@@ -1,11 +1,11 @@
 //! A digest that a client declares covers its bytes: what does not match is 400 and leaves nothing.
 
 use crate::support::client::{chunked, request};
-use crate::support::{Daemon, Form, disk, random_bytes, sha256, sha256_base64};
+use crate::support::{Daemon, Form, Setup, disk, random_bytes, sha256, sha256_base64};
 
 #[test]
 fn a_put_under_a_hash_must_hash_to_it() {
-    let daemon = Daemon::start();
+    let daemon = Setup::new().flag("--inline-max-kib", "256").start();
     for size in [10, 300_000] {
         let (content, other) = (random_bytes(1, size), random_bytes(2, size));
         let target = format!("/files/{}", sha256(&content));

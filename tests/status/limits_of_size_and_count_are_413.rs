@@ -27,7 +27,7 @@ fn a_declared_body_over_the_limit_is_refused_from_the_head() {
 
 #[test]
 fn a_chunked_body_is_refused_at_the_limit_and_leaves_nothing() {
-    let daemon = Setup::new().flag("--max-upload-mb", "1").start();
+    let daemon = Setup::new().flag("--max-upload-mb", "1").flag("--inline-max-kib", "256").start();
     let framed = [("Transfer-Encoding", "chunked")];
     let over = chunked(&random_bytes(1, (1 << 20) + 1), 10_000, "");
     daemon.connect().ask("PUT", "/files/a.bin", &framed, &over).expect(413);

@@ -35,7 +35,7 @@ fn defaults_are_the_documented_ones() {
             upload_bytes_max: 512 * 1024 * 1024,
             cores: None,
             durability: Durability::Commit,
-            inline_bytes_max: 256 * 1024,
+            inline_bytes_max: 1_024 * 1024,
             segment_bytes: None,
             buffer_bytes: 256 * 1024 * 1024,
             stop_timeout: Duration::from_secs(5),

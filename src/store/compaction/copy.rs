@@ -119,6 +119,10 @@ impl Compactor {
                 }
                 let (moved, copy) =
                     copy(segment, &batch, (position, entry_len), record, &mut source.window).await?;
+                let with = copies.size.plus(Size::of(&copy.body)).batch_bytes();
+                if with > append_bytes && !copies.records.is_empty() {
+                    self.append(std::mem::take(&mut copies), under_way).await?;
+                }
                 copies.add(moved, copy);
                 if copies.size.batch_bytes() >= append_bytes || copies.records.len() >= NAMES_PER_APPEND {
                     self.append(std::mem::take(&mut copies), under_way).await?;
