@@ -18,7 +18,7 @@
 //! kept for it, and the lag says how far behind it is.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,13 +26,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Catalogue;
+use super::lost::Lost;
 use super::schema::Trouble;
 use super::write::{Applied, Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_READ_TRIES, CATALOGUE_RETRY_MS,
-    CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS,
-    RECENT_TABLES_BYTES_MAX, TAIL_RECORDS_AT_ONCE,
+    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES,
+    CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS, RECENT_TABLES_BYTES_MAX,
+    TAIL_RECORDS_AT_ONCE,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
@@ -40,7 +41,7 @@ use crate::runtime::core::{spawn, yield_now};
 use crate::runtime::sync::Notify;
 use crate::store::Store;
 use crate::store::segment::Written;
-use crate::store::tail::{Change, End, Tail, Taken, Unreadable};
+use crate::store::tail::{Change, End, Tail, Taken};
 
 /// The task. `Rc`: it stays on its core.
 pub struct Follower {
@@ -61,10 +62,7 @@ struct State {
     finished: HashSet<SegmentId>,
     /// Segments that compaction had removed at the last look; `None` before the first.
     removed: Option<u64>,
-    /// How often in a row the disk failed to read a segment on.
-    failed: HashMap<SegmentId, u32>,
-    /// Segments of which something was passed over.
-    passed: HashSet<SegmentId>,
+    lost: Lost,
     /// Rows are to be compared with the index, from the first on.
     is_sweep_due: bool,
     /// Whether that is under way, and behind which number it goes on.
@@ -118,8 +116,7 @@ impl Follower {
     async fn run(self: Rc<Self>, tail: Tail) {
         let mut state = State {
             removed: None,
-            failed: HashMap::new(),
-            passed: HashSet::new(),
+            lost: Lost::default(),
             tail,
             positions: Positions::new(),
             is_complete: false,
@@ -217,7 +214,6 @@ impl Follower {
         state.sweep = Sweep::None;
         state.empty_at = if begun.positions.is_empty() { state.tail.settled() } else { Lsn(0) };
         state.finished.clear();
-        state.passed.clear();
         state.positions = begun.positions;
     }
 
@@ -265,7 +261,7 @@ impl Follower {
                 from = Some(taken.reached);
                 bytes += taken.bytes;
                 all_bytes += taken.bytes;
-                round.add(end.segment, &taken, !state.passed.contains(&end.segment));
+                round.add(end.segment, &taken, !state.lost.has_passed(end.segment));
                 round.changes.extend(taken.changes.into_iter().filter_map(|change| state.left_of(change)));
                 if bytes >= CATALOGUE_ROUND_BYTES {
                     if !self.enter(state, std::mem::take(&mut round), is_over).await? {
@@ -307,20 +303,11 @@ impl Follower {
         from: Option<Written>,
         bytes_max: usize,
     ) -> io::Result<Option<Taken>> {
-        let segment = end.segment;
-        let is_lost = state.failed.get(&segment).is_some_and(|times| *times >= CATALOGUE_READ_TRIES);
-        let unreadable = if is_lost { Unreadable::Passed } else { Unreadable::Fails };
+        let (segment, unreadable) = (end.segment, state.lost.unreadable(end.segment));
         let result = state.tail.take(segment, from, end.written, bytes_max, unreadable).await;
         match &result {
-            Ok(Some(taken)) if taken.has_passed => {
-                tracing::error!(%segment, "a part of the log cannot be read; names in it are not listed");
-                state.passed.insert(segment);
-                state.failed.remove(&segment);
-            }
-            Ok(_) => {
-                state.failed.remove(&segment);
-            }
-            Err(_) => *state.failed.entry(segment).or_default() += 1,
+            Ok(taken) => state.lost.note_read(segment, taken.as_ref().is_some_and(|taken| taken.has_passed)),
+            Err(_) => state.lost.note_failed(segment),
         }
         result
     }
@@ -405,9 +392,8 @@ fn note_gone(state: &mut State, removed: u64, round: &mut Round) {
         state.is_sweep_due = true;
     }
     state.removed = Some(removed);
-    for gone in state.tail.gone(state.failed.keys().copied()) {
-        state.failed.remove(&gone);
-    }
+    let gone: HashSet<SegmentId> = round.gone.iter().copied().collect();
+    state.lost.retain(|id| !gone.contains(&id));
 }
 
 /// How long to rest behind a turn that read so many bytes, of what was written in so many milliseconds. Much is better entered

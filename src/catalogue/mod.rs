@@ -10,6 +10,7 @@
 mod cursor;
 pub mod follow;
 mod lookup;
+mod lost;
 mod query;
 mod schema;
 mod sorted;
@@ -250,63 +251,63 @@ mod tests {
     use testing::{STORE, Scratch};
     use write::Round;
 
-    #[test]
-    fn a_list_of_a_catalogue_that_is_being_made_is_not_answered() {
-        let scratch = Scratch::new("being-made");
+    /// What `test` makes of a catalogue that has read nothing.
+    fn on_a_catalogue(called: &str, test: impl AsyncFn(Arc<Catalogue>) + Clone + Send + 'static) {
+        let scratch = Scratch::new(called);
         let path = scratch.path().to_owned();
         on_one_core(move || {
-            let path = path.clone();
+            let (path, test) = (path.clone(), test.clone());
             async move {
                 let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
                 catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
-                // As when it was let in, and is made anew while it waits.
-                catalogue.shared.is_complete.store(true, Ordering::Release);
-                assert_eq!(catalogue.list(Query::default()).await, Err(NoAnswer::Incomplete));
-                assert_eq!(catalogue.totals().await.map(|_| ()), Err(NoAnswer::Incomplete));
-                let whole = Round { completes: true, ..Round::default() };
-                catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
-                assert_eq!(catalogue.list(Query::default()).await, Ok(Page::default()));
+                test(catalogue).await;
             }
         });
     }
 
     #[test]
+    fn a_list_of_a_catalogue_that_is_being_made_is_not_answered() {
+        on_a_catalogue("being-made", async |catalogue| {
+            // As when it was let in, and is made anew while it waits.
+            catalogue.shared.is_complete.store(true, Ordering::Release);
+            assert_eq!(catalogue.list(Query::default()).await, Err(NoAnswer::Incomplete));
+            assert_eq!(catalogue.totals().await.map(|_| ()), Err(NoAnswer::Incomplete));
+            let whole = Round { completes: true, ..Round::default() };
+            catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            assert_eq!(catalogue.list(Query::default()).await, Ok(Page::default()));
+        });
+    }
+
+    #[test]
     fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
-        let scratch = Scratch::new("lists");
-        let path = scratch.path().to_owned();
-        on_one_core(move || {
-            let path = path.clone();
-            async move {
-                let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
-                let whole = Round { completes: true, ..Round::default() };
-                let make = move |writer: &mut Writer| writer.open().and_then(|_| writer.apply(&whole));
-                catalogue.writer.run(make).await.unwrap().unwrap();
-                catalogue.shared.is_complete.store(true, Ordering::Release);
-                let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
-                let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-                for _ in 0..asked {
-                    let (catalogue, results, rung) = (catalogue.clone(), results.clone(), done.clone());
-                    spawn(async move {
-                        // Most of a list's time, and nothing of SQLite's that could be interrupted.
-                        let slow = |_: &Connection| {
-                            std::thread::sleep(Duration::from_millis(CATALOGUE_QUERY_MS * 6 / 10));
-                            Ok(())
-                        };
-                        let result = catalogue.read(slow).await;
-                        results.borrow_mut().push((result, clock::now_ns() - begun_ns));
-                        rung.notify();
-                    });
-                }
-                while results.borrow().len() < asked {
-                    done.wait().await;
-                }
-                let results = results.borrow();
-                let answered = results.iter().filter(|(result, _)| result.is_ok()).count();
-                assert_eq!(answered, 2 * CATALOGUE_READERS, "two on each thread begin in time: {results:?}");
-                for (result, after_ns) in results.iter().filter(|(result, _)| result.is_err()) {
-                    assert_eq!(*result, Err(NoAnswer::Busy));
-                    assert!(*after_ns < 2 * CATALOGUE_QUERY_MS * 1_000_000, "{results:?}");
-                }
+        on_a_catalogue("lists", async |catalogue| {
+            let whole = Round { completes: true, ..Round::default() };
+            catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            catalogue.shared.is_complete.store(true, Ordering::Release);
+            let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
+            let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            for _ in 0..asked {
+                let (catalogue, results, rung) = (catalogue.clone(), results.clone(), done.clone());
+                spawn(async move {
+                    // Most of a list's time, and nothing of SQLite's that could be interrupted.
+                    let slow = |_: &Connection| {
+                        std::thread::sleep(Duration::from_millis(CATALOGUE_QUERY_MS * 6 / 10));
+                        Ok(())
+                    };
+                    let result = catalogue.read(slow).await;
+                    results.borrow_mut().push((result, clock::now_ns() - begun_ns));
+                    rung.notify();
+                });
+            }
+            while results.borrow().len() < asked {
+                done.wait().await;
+            }
+            let results = results.borrow();
+            let answered = results.iter().filter(|(result, _)| result.is_ok()).count();
+            assert_eq!(answered, 2 * CATALOGUE_READERS, "two on each thread begin in time: {results:?}");
+            for (result, after_ns) in results.iter().filter(|(result, _)| result.is_err()) {
+                assert_eq!(*result, Err(NoAnswer::Busy));
+                assert!(*after_ns < 2 * CATALOGUE_QUERY_MS * 1_000_000, "{results:?}");
             }
         });
     }

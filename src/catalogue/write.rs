@@ -1,7 +1,8 @@
 //! Changing the catalogue: what its one writing thread does.
 //!
-//! Always: a transaction enters changes together with how far the log was read for them; of one path the highest number
-//! wins, where the change says that there may be others. Sums and zones change with the rows they are of.
+//! Always: a transaction enters names together with how far the log was read for them, and never before it what they end or
+//! follow; of one path the highest number wins, where the change says that there may be others. Sums and zones change with
+//! the rows they are of.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -150,15 +151,15 @@ impl Writer {
         // In this order: FTS5 writes what it was given so far before it looks for anything, and when numbers do not
         // ascend.
         let ends = Ends::of(&round.changes);
-        let applied = Rows::new(&transaction)?.remove_ended(&ends, &mut sums)?;
+        let mut rows = Rows::new(&transaction)?;
+        let applied = rows.remove_ended(&ends, &mut sums)?;
         if applied == Applied::Wholly {
-            let mut rows = Rows::new(&transaction)?;
             for named in ends.outlived(&round.changes) {
                 rows.put(&named, &mut sums)?;
             }
-            drop(rows);
             round.note(&transaction)?;
         }
+        drop(rows);
         let greatest = "UPDATE about SET greatest = ?1 WHERE greatest < ?1";
         transaction.execute(greatest, [number(round.greatest.0)])?;
         sums.write(&transaction)?;

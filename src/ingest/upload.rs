@@ -296,15 +296,16 @@ impl Upload {
     /// # Errors
     /// As [`Upload::begin`].
     pub async fn end(&mut self, digest: Option<crate::base::digest::Digest>) -> Result<(), FileError> {
+        // While it still counts as what is arriving: pieces of it stay here.
+        if matches!(self.sink(), Some(Sink::Small(staging)) if staging.len() > SLICE_BYTES) {
+            // It is a slice of its own.
+            self.deal_staged().await;
+        }
         let Some(Current { number, mut declared, sink }) = self.current.take() else { return Ok(()) };
         declared.digest = declared.digest.or(digest);
         match sink {
             Some(Sink::Small(staging)) => {
                 let len = staging.len();
-                if len > SLICE_BYTES && !self.staged.is_empty() {
-                    // It is a slice of its own.
-                    self.deal_staged().await;
-                }
                 if !staging.keeps_pieces() {
                     self.staged_copies += staging.copied_bytes(0);
                 }

@@ -5,7 +5,7 @@
 //!   that is still on its way is left for the next time. So who takes all batches of all segments, in whatever order,
 //!   ends with what the index holds;
 //! - what is handed over is flushed (with `durability commit`);
-//! - a segment is not freed while it is read, and a read is short: who follows holds up nothing;
+//! - of a segment that was freed while it was read nothing is handed over, and a read is short: who follows holds up nothing;
 //! - segments are read as they are written, past the page cache: what stands behind the last batch must not get into it. Of
 //!   the last batches the tables are in memory, and the disk is not asked.
 

@@ -30,8 +30,7 @@ fn form(n: u64) -> Form {
     Form::new().field("category", &format!("c{}", n % 3)).file(&name, &content)
 }
 
-/// Uploads, duplicates under other names, names said again, changes and deletes; small segments, so that some are
-/// compacted.
+/// Uploads, duplicates under other names, names said again, changes and deletes.
 fn fill(daemon: &Daemon) {
     let mut client = daemon.connect();
     let mut paths = Vec::new();
@@ -51,6 +50,13 @@ fn fill(daemon: &Daemon) {
     }
 }
 
+/// Of small segments, so that some are compacted.
+fn filled() -> Daemon {
+    let daemon = Setup::new().flag("--segment-mib", "4").start();
+    fill(&daemon);
+    daemon
+}
+
 fn file(data: &Path) -> std::path::PathBuf {
     data.join("catalogue.sqlite")
 }
@@ -63,9 +69,7 @@ fn overwrite(data: &Path, at: u64, bytes: &[u8]) {
 
 #[test]
 fn a_catalogue_made_anew_equals_the_old_one() {
-    let setup = Setup::new().flag("--segment-mib", "4");
-    let daemon = setup.start();
-    fill(&daemon);
+    let daemon = filled();
     let expected = listed(&daemon);
     assert!(expected.iter().all(|list| !list.is_empty()), "the comparison is of something");
     let daemon = daemon.restart();
@@ -146,9 +150,7 @@ fn a_name_that_is_said_again_is_listed_once() {
 
 #[test]
 fn a_catalogue_that_was_put_back_reads_on_and_forgets_what_was_deleted() {
-    let setup = Setup::new().flag("--segment-mib", "4");
-    let daemon = setup.start();
-    fill(&daemon);
+    let daemon = filled();
     daemon.wait_for_catalogue();
     let setup = daemon.stop();
     let old = setup.data().join("../old.sqlite");
@@ -193,9 +195,7 @@ fn copy_log(from: &Path, to: &Path) {
 
 #[test]
 fn a_log_that_was_put_back_under_a_newer_catalogue_is_read_anew() {
-    let setup = Setup::new().flag("--segment-mib", "4");
-    let daemon = setup.start();
-    fill(&daemon);
+    let daemon = filled();
     let expected = listed(&daemon);
     let setup = daemon.stop();
     let backup = setup.data().join("../backup");
