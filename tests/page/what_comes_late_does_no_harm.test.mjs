@@ -43,10 +43,10 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   assert.deepEqual(await page.run(`[location.hash, document.activeElement.id]`), ["#/browse?type=documents", "main"]);
 
   // The code that hashes does not come: the files wait for it.
-  link.refused = "GET /ui/hash-worker.js";
+  link.refused = ["GET /ui/hash-worker.js"];
   await page.drop(await manyFiles(path.join(dir, "files"), 12));
   await page.until(`document.querySelector("#server-state").dataset.state === "away"`);
-  link.refused = null;
+  link.refused = [];
   await page.says("12 files stored");
 
   // The daemon has no time to say what it has: it is asked again when it said, and not before.

@@ -73,8 +73,8 @@ export class Link {
     // connection that it kept once more by itself, without a word to the page.
     link.cutsLeft = 0;
     link.bytesBetween = 0;
-    // Cuts off whoever sends this.
-    link.refused = null;
+    // Cuts off whoever sends one of these.
+    link.refused = [];
     // Tells whoever sends this to come again in a second, as a daemon does that is busy; and counts.
     link.busy = null;
     link.toldBusy = 0;
@@ -93,7 +93,7 @@ export class Link {
         });
       }
       client.on("data", (data) => {
-        if (link.refused !== null && data.includes(link.refused)) {
+        if (link.refused.some((what) => data.includes(what))) {
           client.resetAndDestroy();
           return;
         }
