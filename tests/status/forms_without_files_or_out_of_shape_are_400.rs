@@ -95,5 +95,10 @@ fn fields_longer_than_their_limits_are_400() {
     let response = form.send(&mut daemon.connect()).expect(400);
     assert_eq!(response.json()["errors"][0]["index"], 0);
     assert_eq!(response.json()["stored"][0]["original_name"], "short.txt");
+    // It is told with no more than a name may have, and of a letter all or nothing.
+    let form = Form::of(&format!("n{}", "ö".repeat(2_000)), b"long");
+    let told = format!("n{}", "ö".repeat(511));
+    let response = form.send(&mut daemon.connect()).expect(400);
+    assert_eq!(response.json()["errors"][0]["original_name"], told);
     daemon.serves();
 }
