@@ -23,4 +23,4 @@ done
 work="$(mktemp -d "${TMPDIR:-/tmp}/rhinobox-page.XXXXXX")"
 # What the browser still writes while it ends is no failure of the page.
 trap 'rm -rf "$work" || true' EXIT
-timeout 600 node tests/page/run.mjs "$target/debug/rhinobox" "$work" "$target/page/screenshots" "$@"
+timeout 1200 node tests/page/run.mjs "$target/debug/rhinobox" "$work" "$target/page/screenshots" "$@"

@@ -42,7 +42,7 @@ export default async function ({ page: open, daemon: start, dir, say }) {
   await page.run(WATCH);
   const begun = Date.now();
   await page.drop([root]);
-  await page.says("10,000 files stored", 50_000);
+  await page.says("10,000 files stored", 110_000);
   say(`10,000 files dropped and stored in ${Date.now() - begun} ms`);
   assert.equal(await daemon.metric("rhinobox_contents"), FILES);
 

@@ -27,9 +27,7 @@ export default async function ({ page: open, daemon: start }) {
   await page.until(`document.querySelector(".details .tags")?.innerText.trim() === "place: Porto"`);
   assert.deepEqual((await names())[0].tags, { place: "Porto" });
   await page.press("Close");
-  // The list follows what is stored by a moment.
-  const found = async () => (await (await fetch(`${daemon.url}/files?q=porto`)).json()).files.length;
-  for (const end = Date.now() + 10_000; (await found()) !== 1; ) assert.ok(Date.now() < end, "the catalogue has the tag");
+  await daemon.lists(1, "&q=porto");
   await page.type("input[type=search]", "porto");
   await page.until(`document.querySelectorAll(".file").length === 1`);
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 
+import { BROKEN } from "./support/daemon.mjs";
 import { bigFile, manyFiles } from "./support/files.mjs";
 
 const SHOWN = `(() => {
@@ -27,8 +28,7 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   ];
   for (const [name, content] of stored) await daemon.upload(name, Buffer.from(content), "?category=mine");
   const note = await daemon.upload("second name.txt", "words");
-  const listed = async () => (await (await fetch(`${daemon.url}/files?limit=100`)).json()).files.length;
-  for (const end = Date.now() + 10_000; (await listed()) < stored.length + 1; ) assert.ok(Date.now() < end, "the catalogue has all");
+  await daemon.lists(stored.length + 1);
 
   const page = await open({ height: 2000 });
   let left = new Set();
@@ -36,7 +36,7 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   const expect = async (...labels) => {
     assert.deepEqual([...left], [], "these were not used");
     const wanted = [...new Set(labels.flat())].sort();
-    await page.until(`JSON.stringify(${SHOWN}) === ${JSON.stringify(JSON.stringify(wanted))}`, 5000).catch(async () => assert.deepEqual(await page.run(SHOWN), wanted));
+    await page.until(`JSON.stringify(${SHOWN}) === ${JSON.stringify(JSON.stringify(wanted))}`).catch(async () => assert.deepEqual(await page.run(SHOWN), wanted));
     left = new Set(wanted);
   };
   const used = (...labels) => labels.flat().forEach((label) => left.delete(label));
@@ -87,8 +87,8 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
   const paths = await manyFiles(path.join(dir, "files"), 8);
   await page.choose("#files", [gone]);
   await page.until(`document.querySelector(".transfer-headline").textContent === "1 file stored"`);
-  const trip = async () => (await (await fetch(`${daemon.url}/files?category=trip`)).json()).files.filter(({ comment }) => comment === "the first day");
-  for (const end = Date.now() + 10_000; (await trip()).length === 0; ) assert.ok(Date.now() < end, "category and comment go with it");
+  // Category and comment go with it.
+  await daemon.lists(1, "&category=trip&q=the+first+day");
   await page.press("Clear finished");
   link.bytesPerSecond = 300_000;
   const films = [];
@@ -182,12 +182,11 @@ export default async function ({ page: open, daemon: start, link: connect, dir }
 
   // What is shown when the list cannot be had.
   await page.press("Browse");
-  await page.until(`${names}.length > 0`);
-  // The page must not find by itself that the server is back: the button is to ask.
-  link.refused = ["GET /files?", "GET /readyz"];
+  await page.until(`${view("browse")} && / files$/.test(document.querySelector("#view-browse .words").textContent)`);
+  link.answers = { to: "GET /files?", what: BROKEN };
   await page.press("Audio");
-  await page.until(`[...document.querySelectorAll("button")].some((e) => e.checkVisibility() && e.textContent === "Try again")`);
-  link.refused = ["GET /readyz"];
+  await page.until(`document.querySelector("#view-browse .words").textContent === "broken"`);
+  link.answers = null;
   await page.press("Try again");
   // Of the new list, and of that alone: what was shown before is gone.
   await page.until(`JSON.stringify(${names}) === ${JSON.stringify(JSON.stringify(["tone.mp3"]))}`);

@@ -24,8 +24,7 @@ export default async function ({ page: open, daemon: start, dir, screenshot, say
     if (name.endsWith(".svg")) picture = record;
   }
 
-  const listed = async () => (await (await fetch(`${daemon.url}/files?limit=100`)).json()).files.length;
-  for (const end = Date.now() + 10_000; (await listed()) < album.length; ) assert.ok(Date.now() < end, "the catalogue has all");
+  await daemon.lists(album.length);
 
   const page = await open();
   await page.go(`${daemon.plainUrl}/`);

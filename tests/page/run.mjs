@@ -15,10 +15,10 @@ import { Daemon, Link } from "./support/daemon.mjs";
 const [program, work, screenshots, ...wanted] = process.argv.slice(2).map((argument) => path.resolve(argument));
 const only = wanted.map((name) => path.basename(name));
 const here = path.dirname(fileURLToPath(import.meta.url));
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const mayNotSkip = Boolean(process.env.CI) || process.getuid() === 0;
 
-let failed = 0;
+const failed = [];
 let browser = new Browser(path.join(work, "profile"));
 
 async function test(name) {
@@ -60,12 +60,12 @@ async function test(name) {
     }
     if (skipped !== null) {
       console.log(`page: ${name}: SKIPPED in part: ${skipped}`);
-      if (mayNotSkip) failed++;
+      if (mayNotSkip) failed.push(name);
     } else {
       console.log(`page: ${name}: passed in ${((Date.now() - begun) / 1000).toFixed(1)} s`);
     }
   } catch (error) {
-    failed++;
+    failed.push(name);
     console.log(`page: ${name}: FAILED: ${error.stack}`);
     await Promise.race([opened.find((page) => page instanceof Page)?.screenshot(path.join(screenshots, `failed-${name}.png`)).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3000))]);
     for (const daemon of daemons) if (daemon.log) console.log(daemon.log.replace(/^/gm, "  | "));
@@ -82,5 +82,5 @@ for (const name of names) {
   if (only.length === 0 || only.some((part) => name.includes(part))) await test(name);
 }
 await browser.close();
-console.log(failed === 0 ? "page: all passed" : `page: ${failed} FAILED`);
-process.exit(failed === 0 ? 0 : 1);
+console.log(failed.length === 0 ? "page: all passed" : `page: ${failed.length} FAILED: ${failed.join(", ")}`);
+process.exit(failed.length === 0 ? 0 : 1);

@@ -13,8 +13,7 @@ export default async function ({ page: open, daemon: start, dir, screenshot }) {
   await daemon.upload("tone.wav", Buffer.concat([Buffer.from("RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\0\0\0\0", "latin1")]));
   const last = await daemon.upload("Beach in July.txt", "sand", "?category=Holiday&comment=the%20first%20day");
   await daemon.upload("the same again.txt", "sand");
-  const listed = async () => (await (await fetch(`${daemon.url}/files?limit=1000`)).json()).files.length;
-  for (const end = Date.now() + 10_000; (await listed()) < 133; ) assert.ok(Date.now() < end, "the catalogue has all");
+  await daemon.lists(133);
 
   const page = await open();
   await page.go(`${daemon.plainUrl}/#/browse`);

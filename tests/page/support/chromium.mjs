@@ -172,37 +172,62 @@ export class Page {
   }
 
   // Clicks as a mouse does: at a place on the screen, on whatever is there.
-  async click(selector) {
-    await this.until(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); return e && e.offsetParent !== null || e?.closest("dialog"); })()`);
-    const { x, y } = await this.run(`(() => {
-      const element = document.querySelector(${JSON.stringify(selector)});
-      element.scrollIntoView({ block: "center", inline: "center" });
-      const { x, y, width, height } = element.getBoundingClientRect();
-      const at = { x: x + width / 2, y: y + height / 2 };
+  click(selector) {
+    return this.#clickOn(`document.querySelector(${JSON.stringify(selector)})`, selector);
+  }
+
+  // The button with this label, in what is open on top.
+  press(label) {
+    const name = JSON.stringify(label);
+    const scope = `([...document.querySelectorAll("dialog[open]")].at(-1) ?? document)`;
+    const isWanted = `(e) => (e.innerText.trim() === ${name} || e.getAttribute("aria-label") === ${name}) && e.checkVisibility() && !e.disabled`;
+    return this.#clickOn(`[...${scope}.querySelectorAll("button, a, summary")].find(${isWanted})`, label);
+  }
+
+  // What the expression finds, once it is shown, has kept its place for two frames, and nothing covers it. It may move all
+  // the same before the mouse is there: a click that it did not hear of is made again.
+  async #clickOn(found, what) {
+    const ready = `(async () => {
+      const place = () => {
+        const element = ${found};
+        if (!element?.checkVisibility()) return null;
+        element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+        const { x, y, width, height } = element.getBoundingClientRect();
+        return { element, x: x + width / 2, y: y + height / 2 };
+      };
+      const before = place();
+      for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+      const at = place();
+      if (!before || !at || before.element !== at.element || before.x !== at.x || before.y !== at.y) return null;
       const hit = document.elementFromPoint(at.x, at.y);
-      if (hit !== element && !element.contains(hit) && !hit?.contains(element)) throw new Error("something covers " + ${JSON.stringify(selector)} + ": " + hit?.outerHTML.slice(0, 200));
-      return at;
-    })()`);
-    for (const type of ["mousePressed", "mouseReleased"]) {
-      await this.ask("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
+      globalThis.covers = hit && !at.element.contains(hit) ? hit.outerHTML.slice(0, 200) : null;
+      if (!hit || covers) return null;
+      globalThis.isClicked = false;
+      addEventListener("click", (event) => { isClicked ||= event.composedPath().includes(at.element); }, { capture: true, once: true });
+      return { x: at.x, y: at.y };
+    })()`;
+    for (const end = Date.now() + PATIENCE_MS; ; ) {
+      const at = await this.until(ready).catch(async (error) => {
+        throw new Error(`${what} cannot be clicked: covered by ${await this.run("globalThis.covers")}\n${error.message}`);
+      });
+      for (const type of ["mousePressed", "mouseReleased"]) {
+        await this.ask("Input.dispatchMouseEvent", { type, ...at, button: "left", clickCount: 1 });
+      }
+      // Where it led to another document nothing is left to ask.
+      if ((await this.run("globalThis.isClicked").catch(() => undefined)) !== false) return;
+      if (Date.now() > end) throw new Error(`${what} never hears of a click`);
     }
   }
 
-  // The button with this label.
-  async press(label) {
-    await this.until(`(() => {
-      for (const old of document.querySelectorAll("[data-press]")) delete old.dataset.press;
-      const scope = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
-      const wanted = [...scope.querySelectorAll("button, a, summary")].find((element) =>
-        (element.innerText.trim() === ${JSON.stringify(label)} || element.getAttribute("aria-label") === ${JSON.stringify(label)}) && element.checkVisibility() && !element.disabled);
-      if (wanted) wanted.dataset.press = "";
-      return Boolean(wanted);
-    })()`);
-    await this.click("[data-press]");
-  }
-
+  // In place of what the field holds.
   async type(selector, text) {
-    await this.run(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.focus(); e.select?.(); })()`);
+    await this.until(`(() => {
+      const field = document.querySelector(${JSON.stringify(selector)});
+      if (!field?.checkVisibility()) return false;
+      field.focus();
+      field.select?.();
+      return document.activeElement === field;
+    })()`);
     await this.ask("Input.insertText", { text });
   }
 

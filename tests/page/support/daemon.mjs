@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import net from "node:net";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 export class Daemon {
   // `flags` as a person types them; `dir` holds the data.
@@ -60,9 +60,27 @@ export class Daemon {
     if (!answer.ok) throw new Error(`${name}: ${answer.status} ${await answer.text()}`);
     return answer.json();
   }
+
+  // Waits until so many files are listed that match: the list follows what is stored by a moment, and has none while it is
+  // being made.
+  async lists(count, query = "") {
+    let listed;
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      const answer = await fetch(`${this.url}/files?limit=1000${query}`);
+      listed = answer.ok ? (await answer.json()).files.length : await answer.text();
+      if (listed === count) return;
+    }
+    throw new Error(`${count} files are to be listed${query}, not ${listed}`);
+  }
 }
 
-const BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{\"error\":\"busy\"}";
+const answer = (head, error) => {
+  const body = JSON.stringify({ error });
+  return `HTTP/1.1 ${head}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+};
+// As a daemon answers that has no time now, and as one that has a fault.
+export const BUSY = answer("503 Service Unavailable\r\nRetry-After: 1", "busy");
+export const BROKEN = answer("500 Internal Server Error", "broken");
 
 // Passes connections on to a port, and can cut them.
 export class Link {
@@ -73,11 +91,11 @@ export class Link {
     // connection that it kept once more by itself, without a word to the page.
     link.cutsLeft = 0;
     link.bytesBetween = 0;
-    // Cuts off whoever sends one of these.
-    link.refused = [];
-    // Tells whoever sends this to come again in a second, as a daemon does that is busy; and counts.
-    link.busy = null;
-    link.toldBusy = 0;
+    // Cuts off whoever sends this.
+    link.refused = null;
+    // Answers `{ to, what }` in place of the daemon, and counts how often it did.
+    link.answers = null;
+    link.answered = 0;
     let bytes = 0;
     // How fast a client's bytes pass.
     link.bytesPerSecond = Infinity;
@@ -93,13 +111,13 @@ export class Link {
         });
       }
       client.on("data", (data) => {
-        if (link.refused.some((what) => data.includes(what))) {
+        if (link.refused !== null && data.includes(link.refused)) {
           client.resetAndDestroy();
           return;
         }
-        if (link.busy !== null && data.includes(link.busy)) {
-          link.toldBusy++;
-          client.end(BUSY);
+        if (link.answers !== null && data.includes(link.answers.to)) {
+          link.answered++;
+          client.end(link.answers.what);
           return;
         }
         bytes += data.length;
