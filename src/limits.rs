@@ -424,8 +424,11 @@ pub const CATALOGUE_BYTES: usize = RECENT_TABLES_BYTES_MAX
 pub const CATALOGUE_WAITING_MAX: usize = 64;
 /// How long a list may take before it is given up with 503.
 pub const CATALOGUE_QUERY_MS: u64 = 1_000;
-/// The threads that answer lists get less of the processors than the cores (setpriority(2)).
-pub const CATALOGUE_LIST_NICE: i32 = 10;
+/// The threads that answer lists, and the one that writes what is late, get less of the processors than the cores
+/// (setpriority(2)).
+pub const CATALOGUE_NICE: i32 = 10;
+/// Up to this far behind, the catalogue has only what others leave of the processors.
+pub const CATALOGUE_LATE_MS: u64 = 5_000;
 /// Bytes of the catalogue's journal before it is written to the catalogue itself: what is written and flushed in one go,
 /// while commits wait behind it. On the smallest volumes less.
 pub const CATALOGUE_JOURNAL_BYTES: u64 = 512 * KIB as u64;

@@ -28,6 +28,7 @@ use std::time::Duration;
 use super::Catalogue;
 use super::lost::Lost;
 use super::schema::Trouble;
+use super::threads::Haste;
 use super::write::{Applied, Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
@@ -146,7 +147,7 @@ impl Follower {
             };
             self.rest(wait_ms).await;
         }
-        let _closed = self.catalogue.writer.run(Writer::close).await;
+        let _closed = self.catalogue.writer.run(Haste::Late, Writer::close).await;
         self.stopped.notify();
     }
 
@@ -181,13 +182,13 @@ impl Follower {
         }
     }
 
-    /// Runs something on the writing thread. The follower is the only one who asks, so there is always room.
+    /// Runs something on a writing thread. The follower is the only one who asks, so there is always room.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let full = |_| Trouble::Refused("its thread has too much to do".to_owned());
-        self.catalogue.writer.run(work).await.map_err(full)?
+        self.catalogue.writer.run(self.catalogue.haste(), work).await.map_err(full)?
     }
 
     /// Goes on from what an opened catalogue says.

@@ -17,6 +17,7 @@ mod sorted;
 mod statement;
 #[cfg(test)]
 mod testing;
+mod threads;
 mod words;
 mod write;
 
@@ -35,18 +36,19 @@ pub use schema::{FILE, Trouble};
 
 use crate::base::ids::{Lsn, StoreId};
 use crate::limits::{
-    CATALOGUE_JOURNAL_BYTES, CATALOGUE_LIST_NICE, CATALOGUE_QUERY_MS, CATALOGUE_READERS, CATALOGUE_TICK_MS,
-    CATALOGUE_WAITING_MAX,
+    CATALOGUE_JOURNAL_BYTES, CATALOGUE_LATE_MS, CATALOGUE_NICE, CATALOGUE_QUERY_MS, CATALOGUE_READERS,
+    CATALOGUE_TICK_MS, CATALOGUE_WAITING_MAX,
 };
 use crate::runtime::clock;
 use crate::runtime::process::Priority;
 use crate::runtime::worker::{Full, Workers};
+use threads::{Haste, WriterThreads};
 use write::Writer;
 
 /// The catalogue of a store. Shared by all cores.
 pub struct Catalogue {
     store: StoreId,
-    writer: Workers<Writer>,
+    writer: WriterThreads,
     readers: Workers<Reader>,
     shared: Arc<Shared>,
 }
@@ -113,13 +115,8 @@ impl Catalogue {
         let readers = (0..CATALOGUE_READERS).map(|_| reader()).collect();
         Ok(Arc::new(Catalogue {
             store,
-            writer: Workers::start("catalogue", Priority::Idle, CATALOGUE_WAITING_MAX, vec![writer])?,
-            readers: Workers::start(
-                "list",
-                Priority::Nice(CATALOGUE_LIST_NICE),
-                CATALOGUE_WAITING_MAX,
-                readers,
-            )?,
+            writer: WriterThreads::start(writer)?,
+            readers: Workers::start("list", Priority::Nice(CATALOGUE_NICE), CATALOGUE_WAITING_MAX, readers)?,
             shared,
         }))
     }
@@ -173,6 +170,13 @@ impl Catalogue {
             ns: clock::now_ns().saturating_sub(followed(&self.shared.followed_ns)),
             numbers: next_lsn.0.saturating_sub(followed(&self.shared.followed_lsn)),
         }
+    }
+
+    /// Whether it is so late, or so young, that it is not to wait for a processor that nobody wants.
+    fn haste(&self) -> Haste {
+        let lag_ns = clock::now_ns().saturating_sub(self.shared.followed_ns.load(Ordering::Relaxed));
+        let is_late = lag_ns > CATALOGUE_LATE_MS * 1_000_000;
+        if is_late || !self.shared.is_complete.load(Ordering::Acquire) { Haste::Late } else { Haste::None }
     }
 
     /// How often it was made, or made anew, since the start.
@@ -259,7 +263,7 @@ mod tests {
             let (path, test) = (path.clone(), test.clone());
             async move {
                 let catalogue = Catalogue::start(&path, STORE, 1 << 24).unwrap();
-                catalogue.writer.run(|writer| writer.open().map(|_| ())).await.unwrap().unwrap();
+                catalogue.writer.run(Haste::None, |writer| writer.open().map(|_| ())).await.unwrap().unwrap();
                 test(catalogue).await;
             }
         });
@@ -273,7 +277,7 @@ mod tests {
             assert_eq!(catalogue.list(Query::default()).await, Err(NoAnswer::Incomplete));
             assert_eq!(catalogue.totals().await.map(|_| ()), Err(NoAnswer::Incomplete));
             let whole = Round { completes: true, ..Round::default() };
-            catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            catalogue.writer.run(Haste::None, move |writer| writer.apply(&whole)).await.unwrap().unwrap();
             assert_eq!(catalogue.list(Query::default()).await, Ok(Page::default()));
         });
     }
@@ -282,7 +286,7 @@ mod tests {
     fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
         on_a_catalogue("lists", async |catalogue| {
             let whole = Round { completes: true, ..Round::default() };
-            catalogue.writer.run(move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            catalogue.writer.run(Haste::None, move |writer| writer.apply(&whole)).await.unwrap().unwrap();
             catalogue.shared.is_complete.store(true, Ordering::Release);
             let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
             let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
