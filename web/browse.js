@@ -24,6 +24,7 @@ export class BrowseView {
   #seen = new IntersectionObserver((entries) => this.#note(entries), { rootMargin: "300px" });
   #actions = new WeakMap();
   #typing = null;
+  #later = null;
   #isFromList = false;
   #layout = forGood.get(LAYOUT_KEY) === "list" ? "list" : "grid";
 
@@ -57,6 +58,7 @@ export class BrowseView {
 
   hide() {
     clearTimeout(this.#typing);
+    clearTimeout(this.#later);
     this.#loading?.abort();
     this.#loading = null;
     this.details.close();
@@ -155,6 +157,7 @@ export class BrowseView {
   // The next page; the first one while there is no cursor, as behind the last nothing is asked for.
   async #load() {
     if (this.#loading) return;
+    clearTimeout(this.#later);
     const isFirst = this.#cursor === null;
     const loading = new AbortController();
     this.#loading = loading;
@@ -175,6 +178,8 @@ export class BrowseView {
       if (loading.signal.aborted) return;
       if (isFirst && !(error instanceof AwayError)) this.#empty();
       this.#say({ words: error.message, canRetry: true });
+      // It has no time now, and said when it will.
+      if (error.retryAfterS > 0) this.#later = setTimeout(() => this.goOn(), 1000 * error.retryAfterS);
     }
     setAttribute(this.list, "aria-busy", false);
     if (this.#loading === loading) this.#loading = null;
