@@ -53,8 +53,10 @@ pub const DEDUP_HASHES_MAX: usize = PARTS_MAX;
 pub const NAMES_BODY_BYTES_MAX: usize = 4 * MIB;
 /// Names that are read up and committed together before others on the core go first.
 pub const NAMES_AT_ONCE: usize = 512;
-/// Records read before others on the core go first, where they may all be in the page cache: some tens of microseconds.
+/// Records read before others on the core go first, where they may all be in the page cache: some tens of microseconds; ...
 pub const READS_AT_ONCE: usize = 32;
+/// ... or so many bytes of one.
+pub const READ_BYTES_AT_ONCE: usize = 64 * KIB;
 /// Hashes looked up before others on the core go first: some tens of microseconds.
 pub const DEDUP_HASHES_AT_ONCE: usize = 256;
 /// Ranges served as multipart/byteranges; with more the whole is sent.
@@ -82,6 +84,8 @@ pub const FILE_BYTES_MAX: u64 = 32 * 1024 * MIB as u64;
 pub const INLINE_BYTES_MAX: usize = MIB;
 /// And at most this share (1/n) of a segment, so that little is left over at its end.
 pub const INLINE_SEGMENT_SHARE: u64 = 16;
+/// Nor more than this share of the buffers that a core has, though a chunk of a blob in any case.
+pub const INLINE_BUFFERS_SHARE: usize = 16;
 /// Segment size where the volume is large.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * MIB as u64;
 /// Segment size on the smallest volumes: still a few of the greatest batches.
@@ -280,8 +284,8 @@ pub const DISK_IO_BYTES_MAX: usize = 1_024 * MIB;
 /// Buffers that an offline command keeps for its next reads.
 pub const OFFLINE_BUFFER_BYTES: usize = 4 * MIB;
 /// Files that `import` has in work at once: they share flushes ...
-pub const IMPORT_AT_ONCE: usize = 32;
-/// ... and this memory, besides a read and the smallest writes of a blob for each.
+pub const IMPORT_AT_ONCE: usize = 16;
+/// ... and this memory, besides a read for each, and the smallest writes of a blob or a file that is stored in a segment.
 pub const IMPORT_BUFFER_BYTES: usize = 16 * MIB;
 /// Files that the predecessor's index does not name, which `import` lists one by one.
 pub const IMPORT_STRAYS_LISTED_MAX: u64 = 1_000;

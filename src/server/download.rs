@@ -18,7 +18,11 @@ use crate::http::head::{Head, Method};
 use crate::http::range::{self, ByteRange, RangeList, Ranges};
 use crate::http::response::{HeadWriter, Persistence};
 use crate::ingest::Ingest;
-use crate::limits::{BLOB_CHUNK_BYTES, MEMORY_WAIT_MS, QUEUE_POLL_MS, READER_HOLD_MS, READER_POLL_MS};
+use crate::limits::{
+    BLOB_CHUNK_BYTES, BLOCK_BYTES, INLINE_BYTES_MAX, MEMORY_WAIT_MS, QUEUE_POLL_MS, READER_HOLD_MS,
+    READER_POLL_MS,
+};
+use crate::runtime::buffer::capacity_for;
 use crate::runtime::clock;
 use crate::runtime::core::spawn;
 use crate::runtime::disk::File;
@@ -51,11 +55,9 @@ pub async fn file(
     if content.damaged {
         return Err(unreadable(&ReadError::Damaged(String::new())).into());
     }
-    let source = Source::open(ingest, &content)
+    let source = Source::open(ingest, name.digest, &content)
         .await
         .map_err(|error| note_damage(conn, ingest, &name, &content, &error))?;
-    // The file of a big content is open and stays readable: who reads it slowly holds up nothing that frees space.
-    let _active = Some(active).filter(|_| matches!(source, Source::Inline(..)));
     let size = source.len();
     let selected = Selected { digest: name.digest, modified: name.time };
     match conditional::evaluate(head, Some(&selected)) {
@@ -86,6 +88,9 @@ pub async fn file(
     } else {
         None
     };
+    // The file of a big content is open and stays readable, and a small one is in memory: who reads slowly holds up nothing
+    // that frees space.
+    drop(active);
     let parts = Parts::new(conn, head, persistence, (status, &ranges, size), &name);
     conn.count_status(status);
     let Some(first) = first else {
@@ -172,7 +177,14 @@ pub async fn size_of(ingest: &Ingest, content: &Content) -> Result<u64, ReadErro
 /// # Errors
 /// If it cannot be read or does not check.
 pub async fn first_bytes(ingest: &Ingest, content: &Content) -> Result<Bytes, ReadError> {
-    Source::open(ingest, content).await?.read(ingest, 0).await
+    let (store, pool) = (&ingest.store, &ingest.pool);
+    match content.location {
+        Location::Inline { .. } => store.read_inline(pool, content.location).await,
+        Location::Large { record, entry_len, .. } => {
+            let large = store.read_large(pool, record, entry_len).await?;
+            store.read_chunk(pool, &store.open_large(&large).await?, &large, 0).await
+        }
+    }
 }
 
 async fn find(
@@ -239,8 +251,16 @@ async fn not_modified(
 
 /// Where a content's bytes come from.
 enum Source {
-    Inline(Location, u64),
-    Large { large: std::rc::Rc<Large>, file: File },
+    /// Its place is good while the request is active; later it may be elsewhere.
+    Inline {
+        digest: Digest,
+        location: Location,
+        len: u64,
+    },
+    Large {
+        large: std::rc::Rc<Large>,
+        file: File,
+    },
 }
 
 /// Why sending stopped.
@@ -256,9 +276,11 @@ impl From<Gone> for Stopped {
 }
 
 impl Source {
-    async fn open(ingest: &Ingest, content: &Content) -> Result<Source, ReadError> {
+    async fn open(ingest: &Ingest, digest: Digest, content: &Content) -> Result<Source, ReadError> {
         match content.location {
-            Location::Inline { len, .. } => Ok(Source::Inline(content.location, u64::from(len))),
+            location @ Location::Inline { len, .. } => {
+                Ok(Source::Inline { digest, location, len: u64::from(len) })
+            }
             Location::Large { record, entry_len, .. } => {
                 let large = ingest.store.read_large(&ingest.pool, record, entry_len).await?;
                 let file = ingest.store.open_large(&large).await?;
@@ -269,15 +291,15 @@ impl Source {
 
     fn len(&self) -> u64 {
         match self {
-            Source::Inline(_, len) => *len,
+            Source::Inline { len, .. } => *len,
             Source::Large { large, .. } => large.len,
         }
     }
 
-    /// The verified bytes from `offset` on: all of them, or to the end of the chunk that holds it.
+    /// The verified bytes from `offset` on: all of them, or to the end of the chunk that holds it. Of a request that is active.
     async fn read(&self, ingest: &Ingest, offset: u64) -> Result<Bytes, ReadError> {
         match self {
-            Source::Inline(location, _) => {
+            Source::Inline { location, .. } => {
                 let whole = ingest.store.read_inline(&ingest.pool, *location).await?;
                 Ok(whole.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len())..))
             }
@@ -289,13 +311,33 @@ impl Source {
         }
     }
 
+    /// As [`Source::read`], of a request that is not active any more: looks again where the content is.
+    async fn read_later(&self, ingest: &Ingest, offset: u64) -> Result<Bytes, Stopped> {
+        let Source::Inline { digest, len, .. } = self else {
+            return self.read(ingest, offset).await.map_err(Stopped::Damaged);
+        };
+        let _active = ingest.lane.enter();
+        let there = ingest.store.index.content(digest).filter(|content| !content.damaged);
+        let location = match there.map(|content| content.location) {
+            Some(location @ Location::Inline { len: now, .. }) if u64::from(now) == *len => location,
+            _ => {
+                tracing::info!(%digest, "an answer was cut off: what it reads slowly was deleted meanwhile");
+                return Err(Stopped::Gone);
+            }
+        };
+        let source = Source::Inline { digest: *digest, location, len: *len };
+        source.read(ingest, offset).await.map_err(Stopped::Damaged)
+    }
+
     /// Reserves the memory for one read, where there is some. A quarter is left to small contents: those who read big
     /// ones hold up none of those.
     fn try_reserve(&self, budget: &Semaphore) -> Option<Permit> {
         let (bytes, left) = match self {
             Source::Large { .. } => (BLOB_CHUNK_BYTES, budget.total() / 4),
-            // What is small is read whole.
-            Source::Inline(_, len) => (usize::try_from(*len).unwrap_or(BLOB_CHUNK_BYTES), 0),
+            // What is small is read whole, with the blocks that it stands in.
+            Source::Inline { len, .. } => {
+                (capacity_for(usize::try_from(*len).unwrap_or(INLINE_BYTES_MAX) + 2 * BLOCK_BYTES), 0)
+            }
         };
         let bytes = bytes.min(budget.total() - left);
         if budget.available() < bytes + left { None } else { budget.try_acquire(bytes) }
@@ -381,7 +423,7 @@ impl Source {
                     ahead.await.ok_or_else(nothing)?.map_err(Stopped::Damaged)?
                 }
                 None => {
-                    let bytes = self.read(ingest, at).await.map_err(Stopped::Damaged)?;
+                    let bytes = self.read_later(ingest, at).await?;
                     Piece { bytes, _memory: memory }
                 }
             };
@@ -409,7 +451,7 @@ impl Source {
             }
             clock::sleep(Duration::from_millis(READER_POLL_MS)).await;
         };
-        let bytes = self.read(ingest, at).await.map_err(Stopped::Damaged)?;
+        let bytes = self.read_later(ingest, at).await?;
         patience.excuse(clock::now_ns() - begun_ns);
         Ok(Piece { bytes, _memory: memory })
     }

@@ -20,7 +20,7 @@ use crate::ingest::staging::Declared;
 use crate::ingest::upload::TermsBody;
 use crate::limits::{
     CATEGORY_BYTES_MAX, COMMENT_BYTES_MAX, JSON_BODY_BYTES_MAX, META_BYTES_MAX, META_NAMES_MAX,
-    READS_AT_ONCE, SNIFF_BYTES_MAX,
+    READ_BYTES_AT_ONCE, READS_AT_ONCE, SNIFF_BYTES_MAX,
 };
 use crate::media::classify::{FileType, classify};
 use crate::runtime::core::yield_now;
@@ -186,9 +186,14 @@ impl Look {
     /// If it cannot be read or does not check.
     pub(super) async fn at(ingest: &Ingest, content: &Content) -> Result<Look, ReadError> {
         let size = download::size_of(ingest, content).await?;
-        let first = download::first_bytes(ingest, content).await?;
+        let read = download::first_bytes(ingest, content).await?;
         // A copy: what was read may be much more.
-        let first = Bytes::copy_from_slice(&first[..first.len().min(SNIFF_BYTES_MAX)]);
+        let first = Bytes::copy_from_slice(&read[..read.len().min(SNIFF_BYTES_MAX)]);
+        if read.len() > READ_BYTES_AT_ONCE {
+            // It was checked whole, and the next may be as long.
+            drop(read);
+            yield_now().await;
+        }
         Ok(Look { size, first })
     }
 
