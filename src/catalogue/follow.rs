@@ -32,14 +32,14 @@ use super::threads::Haste;
 use super::write::{Applied, Begun, Positions, Round, Writer};
 use crate::base::ids::{Lsn, SegmentId};
 use crate::limits::{
-    CATALOGUE_BUSY_TICK_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS, CATALOGUE_ROUND_BYTES,
-    CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS, RECENT_TABLES_BYTES_MAX,
-    TAIL_RECORDS_AT_ONCE,
+    CATALOGUE_BUSY_TICK_MS, CATALOGUE_LATE_MS, CATALOGUE_QUIET_BYTES, CATALOGUE_RETRY_MS,
+    CATALOGUE_ROUND_BYTES, CATALOGUE_STOP_MS, CATALOGUE_SWEEP_ROWS, CATALOGUE_TICK_MS,
+    RECENT_TABLES_BYTES_MAX, TAIL_RECORDS_AT_ONCE,
 };
 use crate::runtime::buffer::Pool;
 use crate::runtime::clock;
 use crate::runtime::core::{spawn, yield_now};
-use crate::runtime::sync::Notify;
+use crate::runtime::sync::{Notify, within};
 use crate::store::Store;
 use crate::store::segment::Written;
 use crate::store::tail::{Change, End, Tail, Taken};
@@ -111,7 +111,11 @@ impl Follower {
     pub async fn stop(&self) {
         self.stopping.set(true);
         self.wake.notify();
-        self.stopped.wait().await;
+        let mut stopped = std::pin::pin!(self.stopped.wait());
+        // What its thread has begun may wait long for a processor.
+        if within(Duration::from_millis(2 * CATALOGUE_STOP_MS), stopped.as_mut()).await.is_none() {
+            tracing::warn!("the catalogue was not closed in time; the next start reads on where it had been");
+        }
     }
 
     async fn run(self: Rc<Self>, tail: Tail) {
@@ -153,7 +157,7 @@ impl Follower {
 
     async fn rest(&self, ms: u64) {
         let mut wake = std::pin::pin!(self.wake.wait());
-        crate::runtime::sync::within(Duration::from_millis(ms), wake.as_mut()).await;
+        within(Duration::from_millis(ms), wake.as_mut()).await;
     }
 
     /// Opens what is not open, makes anew what is damaged, enters what is new: of so many bytes of log records.
@@ -165,7 +169,7 @@ impl Follower {
     ) -> Result<usize, Trouble> {
         let shared = &self.catalogue.shared;
         if !*is_open {
-            match self.write(Writer::open).await {
+            match self.write(|writer, _| writer.open()).await {
                 Ok(begun) => self.begin(state, begun).await?,
                 Err(Trouble::Damaged(why)) => self.remake(state, &why).await?,
                 Err(refused) => return Err(refused),
@@ -182,13 +186,18 @@ impl Follower {
         }
     }
 
-    /// Runs something on a writing thread. The follower is the only one who asks, so there is always room.
+    /// Runs something on a writing thread, which is told when to give it up: what waits for a processor that nobody wants may
+    /// be late before it ends. The follower is the only one who asks, so there is always room.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Writer) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnOnce(&mut Writer, Option<u64>) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
+        let (haste, until_ns) = match self.stopping.get() || self.catalogue.is_late() {
+            true => (Haste::Late, None),
+            false => (Haste::None, Some(clock::now_ns() + CATALOGUE_LATE_MS * 1_000_000)),
+        };
         let full = |_| Trouble::Refused("its thread has too much to do".to_owned());
-        self.catalogue.writer.run(self.catalogue.haste(), work).await.map_err(full)?
+        self.catalogue.writer.run(haste, move |writer| work(writer, until_ns)).await.map_err(full)?
     }
 
     /// Goes on from what an opened catalogue says.
@@ -221,7 +230,7 @@ impl Follower {
     async fn remake(&self, state: &mut State, why: &str) -> Result<(), Trouble> {
         tracing::warn!(why, "the catalogue is made anew from the log");
         self.catalogue.shared.is_complete.store(false, Ordering::Release);
-        let begun = self.write(Writer::remake).await?;
+        let begun = self.write(|writer, _| writer.remake()).await?;
         self.catalogue.shared.made.fetch_add(1, Ordering::Relaxed);
         self.adopt(state, begun);
         Ok(())
@@ -290,7 +299,10 @@ impl Follower {
         }
         if is_all {
             self.note_followed(now_ns, settled);
-            self.sweep(state, settled).await?;
+            // At a stop it is left to the next start, which begins with it.
+            if until_ns.is_none() {
+                self.sweep(state, settled).await?;
+            }
         }
         Ok(all_bytes)
     }
@@ -328,10 +340,10 @@ impl Follower {
         let round = Arc::new(round);
         loop {
             let entered = round.clone();
-            match self.write(move |writer| writer.apply(&entered)).await? {
+            match self.write(move |writer, until_ns| writer.apply(&entered, until_ns)).await? {
                 Applied::Wholly => break,
-                Applied::InPart if is_over() => return Ok(false),
-                Applied::InPart => {}
+                Applied::InPart | Applied::GivenUp if is_over() => return Ok(false),
+                Applied::InPart | Applied::GivenUp => {}
             }
         }
         let shared = &self.catalogue.shared;
@@ -355,7 +367,7 @@ impl Follower {
             state.sweep = Sweep::Behind(i64::MIN);
         }
         let Sweep::Behind(after) = state.sweep else { return Ok(()) };
-        let rows = self.write(move |writer| writer.rows_after(after)).await?;
+        let rows = self.write(move |writer, _| writer.rows_after(after)).await?;
         let next = rows.last().filter(|_| rows.len() == CATALOGUE_SWEEP_ROWS).map(|last| last.added);
         let mut gone = Vec::new();
         for (number, row) in rows.into_iter().enumerate() {
@@ -374,7 +386,9 @@ impl Follower {
         }
         if !gone.is_empty() {
             // Nobody else enters anything: the rows are those that were looked at.
-            self.write(move |writer| writer.remove(&gone)).await?;
+            if self.write(move |writer, until_ns| writer.remove(&gone, until_ns)).await? == Applied::GivenUp {
+                return Ok(());
+            }
         }
         state.sweep = next.map_or(Sweep::None, Sweep::Behind);
         Ok(())
@@ -387,7 +401,7 @@ fn note_gone(state: &mut State, removed: u64, round: &mut Round) {
     if state.removed == Some(removed) {
         return;
     }
-    round.gone = state.tail.gone(state.positions.keys().copied());
+    round.gone = state.tail.gone(state.positions.keys().copied().chain(state.lost.segments()));
     let read = round.gone.iter().filter(|id| state.finished.remove(id)).count() as u64;
     if state.removed.is_some_and(|before| removed - before > read) {
         state.is_sweep_due = true;

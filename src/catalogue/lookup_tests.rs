@@ -73,7 +73,7 @@ fn filled(called: &str, files: u64) -> (Scratch, Connection) {
     let mut writer = scratch.writer();
     let mut numbers = Numbers(1);
     let changes = (1..=files).map(|number| named_by_words(number, &mut numbers)).collect();
-    writer.apply(&Round { changes, ..Round::default() }).unwrap();
+    writer.apply(&Round { changes, ..Round::default() }, None).unwrap();
     let connection = scratch.connection();
     (scratch, connection)
 }
@@ -231,7 +231,7 @@ fn names_with_a_nul_are_listed_page_by_page() {
         name.lsn = Lsn(lsn);
         changes.push(Change::Named { key, name, size, is_large, is_renewed });
     }
-    scratch.writer().apply(&Round { changes, ..Round::default() }).unwrap();
+    scratch.writer().apply(&Round { changes, ..Round::default() }, None).unwrap();
     let connection = scratch.connection();
     for order in [Order::Name, Order::NameDescending] {
         let query = Query { order, limit: 100, ..Query::default() };

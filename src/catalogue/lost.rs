@@ -41,6 +41,11 @@ impl Lost {
         }
     }
 
+    /// Those that it knows something of; some twice.
+    pub(super) fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        self.failed.keys().chain(&self.passed).copied()
+    }
+
     /// Forgets those that are not there any more.
     pub(super) fn retain(&mut self, is_there: impl Fn(SegmentId) -> bool) {
         self.failed.retain(|segment, _| is_there(*segment));

@@ -42,7 +42,7 @@ use crate::limits::{
 use crate::runtime::clock;
 use crate::runtime::process::Priority;
 use crate::runtime::worker::{Full, Workers};
-use threads::{Haste, WriterThreads};
+use threads::WriterThreads;
 use write::Writer;
 
 /// The catalogue of a store. Shared by all cores.
@@ -173,10 +173,9 @@ impl Catalogue {
     }
 
     /// Whether it is so late, or so young, that it is not to wait for a processor that nobody wants.
-    fn haste(&self) -> Haste {
+    fn is_late(&self) -> bool {
         let lag_ns = clock::now_ns().saturating_sub(self.shared.followed_ns.load(Ordering::Relaxed));
-        let is_late = lag_ns > CATALOGUE_LATE_MS * 1_000_000;
-        if is_late || !self.shared.is_complete.load(Ordering::Acquire) { Haste::Late } else { Haste::None }
+        lag_ns > CATALOGUE_LATE_MS * 1_000_000 || !self.shared.is_complete.load(Ordering::Acquire)
     }
 
     /// How often it was made, or made anew, since the start.
@@ -253,6 +252,7 @@ mod tests {
     use crate::runtime::core::tests::on_one_core;
     use crate::runtime::sync::Notify;
     use testing::{STORE, Scratch};
+    use threads::Haste;
     use write::Round;
 
     /// What `test` makes of a catalogue that has read nothing.
@@ -277,7 +277,12 @@ mod tests {
             assert_eq!(catalogue.list(Query::default()).await, Err(NoAnswer::Incomplete));
             assert_eq!(catalogue.totals().await.map(|_| ()), Err(NoAnswer::Incomplete));
             let whole = Round { completes: true, ..Round::default() };
-            catalogue.writer.run(Haste::None, move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            catalogue
+                .writer
+                .run(Haste::None, move |writer| writer.apply(&whole, None))
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(catalogue.list(Query::default()).await, Ok(Page::default()));
         });
     }
@@ -286,7 +291,12 @@ mod tests {
     fn a_list_that_waits_behind_slow_ones_is_refused_when_its_time_is_over() {
         on_a_catalogue("lists", async |catalogue| {
             let whole = Round { completes: true, ..Round::default() };
-            catalogue.writer.run(Haste::None, move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+            catalogue
+                .writer
+                .run(Haste::None, move |writer| writer.apply(&whole, None))
+                .await
+                .unwrap()
+                .unwrap();
             catalogue.shared.is_complete.store(true, Ordering::Release);
             let (asked, begun_ns, done) = (8, clock::now_ns(), Notify::new());
             let results = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));

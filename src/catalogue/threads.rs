@@ -84,7 +84,7 @@ mod tests {
                 let whole = Round { completes: true, ..Round::default() };
                 threads.run(Haste::Late, |writer| writer.open().map(|_| ())).await.unwrap().unwrap();
                 // What one has opened, the other goes on with.
-                threads.run(Haste::None, move |writer| writer.apply(&whole)).await.unwrap().unwrap();
+                threads.run(Haste::None, move |writer| writer.apply(&whole, None)).await.unwrap().unwrap();
                 assert!(threads.run(Haste::Late, Writer::open).await.unwrap().unwrap().is_complete);
                 let policy = |haste| threads.run(haste, |_| policy_of(thread_id()));
                 assert_eq!(policy(Haste::None).await, Ok("5".to_owned()), "SCHED_IDLE");

@@ -17,6 +17,7 @@ use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, Lsn, SegmentId, StoreId};
 use crate::limits::{CATALOGUE_JOURNAL_TIMES, CATALOGUE_REMOVED_ROWS, CATALOGUE_SWEEP_ROWS};
 use crate::media::table::MediaType;
+use crate::runtime::clock;
 use crate::store::format::attributes::Kind;
 use crate::store::index::PathKey;
 use crate::store::read::StoredName;
@@ -91,6 +92,8 @@ pub(super) enum Applied {
     Wholly,
     /// Only some of the names that it ends were removed, as these are many: it is to be entered again.
     InPart,
+    /// Its time was over: nothing was changed.
+    GivenUp,
 }
 
 impl Writer {
@@ -144,20 +147,28 @@ impl Writer {
         self.connection.as_mut().ok_or_else(|| Trouble::Refused("it is not open".to_owned()))
     }
 
-    /// Enters a round. What it ends may take several transactions; all else is one, with how far the log was read.
-    pub(super) fn apply(&mut self, round: &Round) -> Result<Applied, Trouble> {
+    /// Enters a round, unless its time is over before. What it ends may take several transactions; all else is one, with how
+    /// far the log was read.
+    pub(super) fn apply(&mut self, round: &Round, until_ns: Option<u64>) -> Result<Applied, Trouble> {
         let transaction = self.connection()?.transaction()?;
         let mut sums = Sums::default();
         // In this order: FTS5 writes what it was given so far before it looks for anything, and when numbers do not
         // ascend.
         let ends = Ends::of(&round.changes);
-        let mut rows = Rows::new(&transaction)?;
+        let mut rows = Rows::new(&transaction, until_ns)?;
         let applied = rows.remove_ended(&ends, &mut sums)?;
         if applied == Applied::Wholly {
             for named in ends.outlived(&round.changes) {
                 rows.put(&named, &mut sums)?;
+                if rows.is_over() {
+                    break;
+                }
             }
             round.note(&transaction)?;
+        }
+        if rows.is_over {
+            // What was begun is rolled back.
+            return Ok(Applied::GivenUp);
         }
         drop(rows);
         let greatest = "UPDATE about SET greatest = ?1 WHERE greatest < ?1";
@@ -193,21 +204,24 @@ impl Writer {
         Ok(all)
     }
 
-    /// Removes rows that were read since anything was entered.
-    pub(super) fn remove(&mut self, gone: &[Found]) -> Result<(), Trouble> {
+    /// Removes rows that were read since anything was entered, unless its time is over before.
+    pub(super) fn remove(&mut self, gone: &[Found], until_ns: Option<u64>) -> Result<Applied, Trouble> {
         let transaction = self.connection()?.transaction()?;
         {
             let mut sums = Sums::default();
-            let mut rows = Rows::new(&transaction)?;
+            let mut rows = Rows::new(&transaction, until_ns)?;
             for row in gone {
                 rows.remove(row, &mut sums)?;
+                if rows.is_over() {
+                    return Ok(Applied::GivenUp);
+                }
             }
             drop(rows);
             sums.write(&transaction)?;
         }
         transaction.commit()?;
         self.bound_journal();
-        Ok(())
+        Ok(Applied::Wholly)
     }
 }
 
@@ -314,10 +328,14 @@ struct Rows<'a> {
     delete: Statement<'a>,
     delete_words: Statement<'a>,
     text: String,
+    /// When they are given up, ...
+    until_ns: Option<u64>,
+    /// ... and whether that was.
+    is_over: bool,
 }
 
 impl<'a> Rows<'a> {
-    fn new(on: &'a Transaction<'_>) -> Result<Rows<'a>, Trouble> {
+    fn new(on: &'a Transaction<'_>, until_ns: Option<u64>) -> Result<Rows<'a>, Trouble> {
         let marked = format!(
             "SELECT {FOUND} FROM words CROSS JOIN files ON files.added = words.rowid
              WHERE words MATCH ?1 AND words.rowid > ?2 ORDER BY words.rowid LIMIT {CATALOGUE_SWEEP_ROWS}"
@@ -336,7 +354,15 @@ impl<'a> Rows<'a> {
             delete: on.prepare("DELETE FROM files WHERE added = ?1")?,
             delete_words: on.prepare("DELETE FROM words WHERE rowid = ?1")?,
             text: String::with_capacity(512),
+            until_ns,
+            is_over: false,
         })
+    }
+
+    /// Whether to give up what is being done. Asked for each row, which takes far longer.
+    fn is_over(&mut self) -> bool {
+        self.is_over = self.is_over || self.until_ns.is_some_and(|until_ns| clock::now_ns() > until_ns);
+        self.is_over
     }
 
     fn at(&mut self, added: i64) -> Result<Option<Found>, Trouble> {
@@ -364,6 +390,9 @@ impl<'a> Rows<'a> {
             let is_meant = |row: &Found| row.hash == digest.0 && row.lsn < *end;
             removed += self.remove_marked(&words::mark_of_content(digest), removed, sums, is_meant)?;
         }
+        if self.is_over {
+            return Ok(Applied::GivenUp);
+        }
         if removed >= CATALOGUE_REMOVED_ROWS {
             return Ok(Applied::InPart);
         }
@@ -371,6 +400,9 @@ impl<'a> Rows<'a> {
         for (key, end) in &ends.paths {
             let is_meant = |row: &Found| row.key == *key && row.lsn < *end;
             self.remove_marked(&words::mark_of_path(*key), 0, sums, is_meant)?;
+            if self.is_over() {
+                return Ok(Applied::GivenUp);
+            }
         }
         Ok(Applied::Wholly)
     }
@@ -390,6 +422,9 @@ impl<'a> Rows<'a> {
             for row in marked.iter().filter(|row| is_meant(row)) {
                 self.remove(row, sums)?;
                 removed += 1;
+                if self.is_over() {
+                    return Ok(removed);
+                }
             }
             match marked.last() {
                 Some(last) if marked.len() == CATALOGUE_SWEEP_ROWS => after = last.added,
@@ -410,6 +445,8 @@ impl<'a> Rows<'a> {
                     return Err(Trouble::Damaged("another path has the number of a new one".to_owned()));
                 }
                 Some(row) if row.lsn < name.lsn => self.remove(&row, sums)?,
+                // Its size could not be read then.
+                Some(row) if row.lsn == name.lsn && row.size == 0 && size > 0 => self.remove(&row, sums)?,
                 _ => return Ok(()),
             }
             return self.put(named, sums);

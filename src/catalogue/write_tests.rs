@@ -24,7 +24,7 @@ impl Entered {
 
     fn enter(&mut self, changes: &[Change]) -> &mut Entered {
         let round = Round { changes: changes.to_vec(), ..Round::default() };
-        while self.writer.apply(&round).unwrap() == Applied::InPart {}
+        while self.writer.apply(&round, None).unwrap() == Applied::InPart {}
         self
     }
 
@@ -156,11 +156,40 @@ fn a_content_of_a_size_that_could_not_be_read_counts_once_it_is_known() {
 }
 
 #[test]
+fn a_size_that_could_not_be_read_is_entered_when_it_is_read_again() {
+    let mut entered = Entered::new("read-again");
+    let mut unread = named(1, "a", 101, "", None);
+    if let Change::Named { size, .. } = &mut unread {
+        *size = 0;
+    }
+    entered.enter(&[unread.clone()]).holds(&[("a", "")], 0);
+    // The same record, after a start.
+    entered.enter(&[named(1, "a", 101, "", None)]).holds(&[("a", "")], 10);
+    entered.enter(&[unread]).holds(&[("a", "")], 10);
+}
+
+#[test]
+fn a_round_whose_time_is_over_changes_nothing_and_is_entered_again() {
+    let mut entered = Entered::new("over");
+    entered.enter(&[named(1, "a", 1, "", None), named(2, "b", 2, "", None)]);
+    for ends in [Change::ContentDeleted(content(1), Lsn(3)), Change::PathDeleted(key_of("a"), Lsn(3))] {
+        let round = Round { changes: vec![ends, named(4, "c", 3, "", None)], ..Round::default() };
+        assert_eq!(entered.writer.apply(&round, Some(0)).unwrap(), Applied::GivenUp);
+        entered.holds(&[("a", ""), ("b", "")], 0);
+    }
+    let gone = entered.writer.rows_after(0).unwrap();
+    assert_eq!(entered.writer.remove(&gone, Some(0)).unwrap(), Applied::GivenUp);
+    entered.holds(&[("a", ""), ("b", "")], 0);
+    entered.enter(&[Change::ContentDeleted(content(1), Lsn(3)), named(4, "c", 3, "", None)]);
+    entered.holds(&[("b", ""), ("c", "")], 0);
+}
+
+#[test]
 fn another_path_that_has_the_number_of_a_new_one_shows_that_the_log_is_another() {
     let mut entered = Entered::new("number");
     entered.enter(&[named(1, "a", 1, "", None)]);
     let round = Round { changes: vec![named(1, "b", 1, "", None)], ..Round::default() };
-    assert!(matches!(entered.writer.apply(&round), Err(Trouble::Damaged(_))));
+    assert!(matches!(entered.writer.apply(&round, None), Err(Trouble::Damaged(_))));
     entered.holds(&[("a", "")], 0);
 }
 
@@ -175,13 +204,13 @@ fn more_names_of_a_content_than_a_transaction_removes_go_in_several() {
     let read = SegmentId(3);
     let reached = Positions::from([(read, Written { end: 4_096, last_batch: BatchSeq(1) })]);
     let round = Round { changes, reached, greatest: Lsn(count), ..Round::default() };
-    assert_eq!(entered.writer.apply(&round).unwrap(), Applied::InPart);
+    assert_eq!(entered.writer.apply(&round, None).unwrap(), Applied::InPart);
     let begun = entered.writer.open().unwrap();
     assert!(begun.positions.is_empty() && begun.greatest == Lsn(count), "it is to be read again");
     let other = Query { search: "elsewhere".to_owned(), limit: 10, ..Query::default() };
     let found = lookup::page(&entered.scratch.connection(), &other).unwrap().files.len();
     assert_eq!(found, 1, "what takes the place of another is not missing meanwhile");
-    assert_eq!(entered.writer.apply(&round).unwrap(), Applied::Wholly);
+    assert_eq!(entered.writer.apply(&round, None).unwrap(), Applied::Wholly);
     let begun = entered.writer.open().unwrap();
     assert!(begun.positions.contains_key(&read) && begun.greatest == Lsn(count));
     entered.holds(&[(&format!("n{count}"), ""), ("elsewhere", "renewed")], 0);
@@ -214,7 +243,7 @@ fn the_journal_is_bounded_while_reads_overlap() {
         }
         let most = (1..300).map(|round| {
             let names = (1..20).map(|n| named(round * 20 + n, &format!("{round}-{n}"), 1, "", None));
-            writer.apply(&Round { changes: names.collect(), ..Round::default() }).unwrap();
+            writer.apply(&Round { changes: names.collect(), ..Round::default() }, None).unwrap();
             schema::journal_bytes(&path)
         });
         let most = most.max().unwrap();
