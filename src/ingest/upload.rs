@@ -211,6 +211,9 @@ impl Upload {
     /// its outcome.
     pub async fn begin(&mut self, declared: Declared, expected: Option<u64>) -> Result<(), FileError> {
         assert!(self.current.is_none(), "one file at a time");
+        if self.staged_bytes >= SLICE_BYTES {
+            self.deal_staged().await;
+        }
         let number = self.files.len();
         self.files.push(None);
         self.note_bytes += FILE_NOTE_BYTES + 2 * declared.name.len();
@@ -312,7 +315,9 @@ impl Upload {
                 self.staged.push(Staged { declared, payload: staging.finish(), len });
                 self.staged_numbers.push(number);
                 self.staged_bytes += len;
-                if self.staged.len() >= SLICE_FILES || self.staged_bytes >= SLICE_BYTES {
+                // One by itself waits until another comes: where none does, it is stored and named in one batch.
+                let is_alone = self.staged.len() == 1;
+                if self.staged.len() >= SLICE_FILES || self.staged_bytes >= SLICE_BYTES && !is_alone {
                     self.deal_staged().await;
                 }
             }
@@ -405,8 +410,9 @@ impl Upload {
         self.begin_claims();
         let files = std::mem::take(&mut self.staged);
         let numbers = std::mem::take(&mut self.staged_numbers);
-        let bytes = std::mem::take(&mut self.staged_bytes);
-        self.staged_copies = 0;
+        // Of a copy all of its memory.
+        let copies = std::mem::take(&mut self.staged_copies);
+        let bytes = std::mem::take(&mut self.staged_bytes).max(copies);
         if !self.current_keeps_pieces() {
             self.deals += 1;
         }

@@ -13,7 +13,10 @@ use crate::base::digest;
 use crate::base::units::MIB;
 use crate::catalogue::Catalogue;
 use crate::http::origin::Hosts;
-use crate::limits::{ADDRESS_WAIT_MS, BATCH_BYTES_MAX, CATALOGUE_BYTES, SCAN_WINDOW_BYTES};
+use crate::limits::{
+    ADDRESS_WAIT_MS, BATCH_BYTES_MAX, BLOB_CHUNK_BYTES, CATALOGUE_BYTES, INLINE_BUFFERS_SHARE,
+    SCAN_WINDOW_BYTES,
+};
 use crate::runtime::core::{CoreId, launch, spawn};
 use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
@@ -113,10 +116,13 @@ async fn core_main(id: CoreId, setup: Arc<Setup>) {
 
 async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
     let settings = &setup.settings;
+    // Such a content is read whole: several fit what a core has for downloads.
+    let buffers = settings.buffer_bytes / setup.shared.inboxes.len();
+    let inline_share = (buffers / INLINE_BUFFERS_SHARE).max(BLOB_CHUNK_BYTES);
     let choices = Choices {
         durability: durability(settings),
         segment_bytes: settings.segment_bytes.map(|bytes| bytes as u64),
-        inline_bytes_max: settings.inline_bytes_max,
+        inline_bytes_max: settings.inline_bytes_max.min(inline_share),
         checkpoint: CheckpointPace::default(),
         compaction_bytes_per_s: settings.compaction_rate,
     };

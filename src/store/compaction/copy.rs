@@ -4,12 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::tombstones::Horizon;
 use super::{Compactor, Stop};
 use crate::base::digest::Digest;
 use crate::base::ids::{BatchSeq, SegmentId};
 use crate::limits::{
     COMPACTION_APPEND_BYTES, COMPACTION_RECORDS_AT_ONCE, COMPACTION_RETRY_MS, NAMES_PER_APPEND,
+    SCAN_WINDOW_BYTES,
 };
 use crate::runtime::clock;
 use crate::runtime::core::yield_now;
@@ -250,7 +253,9 @@ async fn copy(
             if bytes.len() < put.len as usize || segment.seed.at(at).sum(&bytes) != put.crc {
                 return Err(damaged("its payload does not check"));
             }
-            let payload = Payload::from_iter([bytes]);
+            // What is small holds no window until it is flushed: of those there may be one for each record that lives.
+            let is_small = bytes.len() < SCAN_WINDOW_BYTES / 4;
+            let payload = Payload::from_iter([if is_small { Bytes::copy_from_slice(&bytes) } else { bytes }]);
             (Moved::Content(put.digest, from), NewBody::Put { digest: put.digest, payload, len: put.len })
         }
         Body::PutLarge(put) => {
