@@ -56,6 +56,15 @@ export class BrowseView {
     if (!this.again.hidden) this.#load();
   }
 
+  // By itself, when the server said it will have time: not for a page that nobody sees, and it waits no longer than a minute.
+  // What is said and can be pressed stays until there is an answer.
+  #goOnLater(seconds) {
+    this.#later = setTimeout(() => {
+      if (document.hidden) this.#goOnLater(seconds);
+      else this.#load(true);
+    }, 1000 * Math.min(seconds, 60));
+  }
+
   hide() {
     clearTimeout(this.#typing);
     clearTimeout(this.#later);
@@ -155,14 +164,14 @@ export class BrowseView {
   }
 
   // The next page; the first one while there is no cursor, as behind the last nothing is asked for.
-  async #load() {
+  async #load(isByItself = false) {
     if (this.#loading) return;
     clearTimeout(this.#later);
     const isFirst = this.#cursor === null;
     const loading = new AbortController();
     this.#loading = loading;
     setAttribute(this.list, "aria-busy", "true");
-    this.#say({ words: this.#records.size === 0 ? "Looking …" : "" });
+    if (!isByItself) this.#say({ words: this.#records.size === 0 ? "Looking …" : "" });
     try {
       const what = new URLSearchParams({ limit: AT_ONCE, sort: "newest" });
       for (const [name, value] of Object.entries(this.#asked)) if (value !== "") what.set(name, value);
@@ -178,8 +187,7 @@ export class BrowseView {
       if (loading.signal.aborted) return;
       if (isFirst && !(error instanceof AwayError)) this.#empty();
       this.#say({ words: error.message, canRetry: true });
-      // It has no time now, and said when it will.
-      if (error.retryAfterS > 0) this.#later = setTimeout(() => this.goOn(), 1000 * error.retryAfterS);
+      if (error.retryAfterS > 0) this.#goOnLater(error.retryAfterS);
     }
     setAttribute(this.list, "aria-busy", false);
     if (this.#loading === loading) this.#loading = null;

@@ -7,6 +7,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 const PATIENCE_MS = 30_000;
+// Where something led to another document nothing is left there to ask.
+const gone = (error) => {
+  if (!/context|navigated|target/i.test(error.message)) throw error;
+};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Browser {
@@ -184,26 +188,31 @@ export class Page {
     return this.#clickOn(`[...${scope}.querySelectorAll("button, a, summary")].find(${isWanted})`, label);
   }
 
-  // What the expression finds, once it is shown, has kept its place for two frames, and nothing covers it. It may move all
-  // the same before the mouse is there: a click that it did not hear of is made again.
+  // What the expression finds, once it is shown, has kept its place for two frames, and nothing covers it. It may move or be
+  // drawn anew all the same before the mouse is there: a click that neither it nor what is found now heard of is made again.
   async #clickOn(found, what) {
     const ready = `(async () => {
       const place = () => {
         const element = ${found};
         if (!element?.checkVisibility()) return null;
         element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-        const { x, y, width, height } = element.getBoundingClientRect();
-        return { element, x: x + width / 2, y: y + height / 2 };
+        // Of a link over several lines the first.
+        const [box] = element.getClientRects();
+        return box ? { element, x: box.x + box.width / 2, y: box.y + box.height / 2 } : null;
       };
       const before = place();
-      for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+      const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 1000); });
+      for (let frames = 0; frames < 2; frames++) await frame();
       const at = place();
       if (!before || !at || before.element !== at.element || before.x !== at.x || before.y !== at.y) return null;
       const hit = document.elementFromPoint(at.x, at.y);
       globalThis.covers = hit && !at.element.contains(hit) ? hit.outerHTML.slice(0, 200) : null;
       if (!hit || covers) return null;
       globalThis.isClicked = false;
-      addEventListener("click", (event) => { isClicked ||= event.composedPath().includes(at.element); }, { capture: true, once: true });
+      addEventListener("click", (event) => {
+        const on = event.composedPath();
+        isClicked ||= on.includes(at.element) || on.includes(${found});
+      }, { capture: true, once: true });
       return { x: at.x, y: at.y };
     })()`;
     for (const end = Date.now() + PATIENCE_MS; ; ) {
@@ -213,8 +222,7 @@ export class Page {
       for (const type of ["mousePressed", "mouseReleased"]) {
         await this.ask("Input.dispatchMouseEvent", { type, ...at, button: "left", clickCount: 1 });
       }
-      // Where it led to another document nothing is left to ask.
-      if ((await this.run("globalThis.isClicked").catch(() => undefined)) !== false) return;
+      if ((await this.run("globalThis.isClicked").catch(gone)) !== false) return;
       if (Date.now() > end) throw new Error(`${what} never hears of a click`);
     }
   }
