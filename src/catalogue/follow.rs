@@ -385,9 +385,15 @@ impl Follower {
             }
         }
         if !gone.is_empty() {
-            // Nobody else enters anything: the rows are those that were looked at.
-            if self.write(move |writer, until_ns| writer.remove(&gone, until_ns)).await? == Applied::GivenUp {
-                return Ok(());
+            // Nobody else enters anything: the rows are those that were looked at. The catalogue is late by the time that this is
+            // given up, and then the second try has no end.
+            let gone = Arc::new(gone);
+            loop {
+                let gone = gone.clone();
+                let removed = self.write(move |writer, until_ns| writer.remove(&gone, until_ns)).await?;
+                if removed != Applied::GivenUp {
+                    break;
+                }
             }
         }
         state.sweep = next.map_or(Sweep::None, Sweep::Behind);

@@ -389,9 +389,9 @@ impl<'a> Rows<'a> {
         for (digest, end) in &ends.contents {
             let is_meant = |row: &Found| row.hash == digest.0 && row.lsn < *end;
             removed += self.remove_marked(&words::mark_of_content(digest), removed, sums, is_meant)?;
-        }
-        if self.is_over {
-            return Ok(Applied::GivenUp);
+            if self.is_over() {
+                return Ok(Applied::GivenUp);
+            }
         }
         if removed >= CATALOGUE_REMOVED_ROWS {
             return Ok(Applied::InPart);

@@ -172,8 +172,11 @@ fn a_size_that_could_not_be_read_is_entered_when_it_is_read_again() {
 fn a_round_whose_time_is_over_changes_nothing_and_is_entered_again() {
     let mut entered = Entered::new("over");
     entered.enter(&[named(1, "a", 1, "", None), named(2, "b", 2, "", None)]);
-    for ends in [Change::ContentDeleted(content(1), Lsn(3)), Change::PathDeleted(key_of("a"), Lsn(3))] {
-        let round = Round { changes: vec![ends, named(4, "c", 3, "", None)], ..Round::default() };
+    let contents = [1, 2].map(|number| Change::ContentDeleted(content(number), Lsn(3)));
+    let paths = ["a", "b"].map(|path| Change::PathDeleted(key_of(path), Lsn(3)));
+    for ends in [contents, paths] {
+        let changes = ends.into_iter().chain([named(4, "c", 3, "", None)]).collect();
+        let round = Round { changes, ..Round::default() };
         assert_eq!(entered.writer.apply(&round, Some(0)).unwrap(), Applied::GivenUp);
         entered.holds(&[("a", ""), ("b", "")], 0);
     }
