@@ -84,7 +84,7 @@ pub const FILE_BYTES_MAX: u64 = 32 * 1024 * MIB as u64;
 pub const INLINE_BYTES_MAX: usize = MIB;
 /// And at most this share (1/n) of a segment, so that little is left over at its end.
 pub const INLINE_SEGMENT_SHARE: u64 = 16;
-/// Nor more than this share of the buffers that a core has, though a chunk of a blob in any case.
+/// And a buffer that it is read into takes at most this share of the buffers that a core has: a quarter of those for sending.
 pub const INLINE_BUFFERS_SHARE: usize = 16;
 /// Segment size where the volume is large.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * MIB as u64;

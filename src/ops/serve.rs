@@ -14,9 +14,9 @@ use crate::base::units::MIB;
 use crate::catalogue::Catalogue;
 use crate::http::origin::Hosts;
 use crate::limits::{
-    ADDRESS_WAIT_MS, BATCH_BYTES_MAX, BLOB_CHUNK_BYTES, CATALOGUE_BYTES, INLINE_BUFFERS_SHARE,
-    SCAN_WINDOW_BYTES,
+    ADDRESS_WAIT_MS, BATCH_BYTES_MAX, BLOCK_BYTES, CATALOGUE_BYTES, INLINE_BUFFERS_SHARE, SCAN_WINDOW_BYTES,
 };
+use crate::runtime::buffer::class_within;
 use crate::runtime::core::{CoreId, launch, spawn};
 use crate::runtime::disk::Disk;
 use crate::runtime::net::Listener;
@@ -116,9 +116,10 @@ async fn core_main(id: CoreId, setup: Arc<Setup>) {
 
 async fn open_store(core: &Core, setup: &Setup) -> Result<(), OpenError> {
     let settings = &setup.settings;
-    // Such a content is read whole: several fit what a core has for downloads.
+    // Such a content is read whole, with the blocks it stands in, into a buffer of which several fit what a core has for
+    // downloads.
     let buffers = settings.buffer_bytes / setup.shared.inboxes.len();
-    let inline_share = (buffers / INLINE_BUFFERS_SHARE).max(BLOB_CHUNK_BYTES);
+    let inline_share = class_within(buffers / INLINE_BUFFERS_SHARE) - 2 * BLOCK_BYTES;
     let choices = Choices {
         durability: durability(settings),
         segment_bytes: settings.segment_bytes.map(|bytes| bytes as u64),

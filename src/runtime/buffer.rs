@@ -30,6 +30,12 @@ pub fn capacity_for(bytes: usize) -> usize {
     CLASSES.into_iter().find(|size| bytes <= *size).unwrap_or_else(|| bytes.next_multiple_of(ALIGN))
 }
 
+/// The largest pooled capacity that is at most `bytes`; the smallest of all where none is.
+#[must_use]
+pub fn class_within(bytes: usize) -> usize {
+    CLASSES.into_iter().rfind(|size| *size <= bytes).unwrap_or(CLASSES[0])
+}
+
 /// Memory, aligned and initialised, freed on drop.
 struct Block {
     start: NonNull<u8>,

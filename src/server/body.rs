@@ -300,7 +300,7 @@ impl Body {
     }
 
     /// The next bytes, for an upload, and with so much memory held beside it; `None` at the end. To be called when all
-    /// that was given out is used up.
+    /// that was given out is used up. None at all, for an upload, where only framing has come: its client may pause there.
     ///
     /// # Errors
     /// 400 for broken framing, 408 when it comes too slowly, 413 beyond the limit; 503 if there is no memory even once
@@ -311,8 +311,10 @@ impl Body {
         mut upload: Option<&mut Upload>,
         beside: usize,
     ) -> Result<Option<Bytes>, Trouble> {
+        let mut has_received = false;
         loop {
             match self.reader.next(&mut conn.input)? {
+                BodyEvent::NeedMore if has_received && upload.is_some() => return Ok(Some(Bytes::new())),
                 BodyEvent::Data(piece) => {
                     self.wants_continue = false;
                     let limit = conn.core.shared.settings.upload_bytes_max;
@@ -328,6 +330,7 @@ impl Body {
                         self.make_room(conn, upload.as_deref_mut(), beside).await?;
                     }
                     self.receive(conn, upload.as_deref_mut(), waited_ns).await?;
+                    has_received = true;
                 }
             }
         }

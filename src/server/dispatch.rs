@@ -59,13 +59,14 @@ pub async fn answer(
         // Waits for the catalogue, and holds up nothing that frees space.
         Route::Files => return files::list(conn, head, persistence).await,
         Route::Stats => return stats::stats(conn, head, persistence, &ingest).await,
+        // See to it themselves that what they look at stays, and not until their answer is read.
+        Route::DeleteFile { hash } => return delete::content(conn, head, persistence, &ingest, &hash).await,
+        Route::DeleteStored { path } => return delete::name(conn, head, persistence, &ingest, &path).await,
         _ => {}
     }
     // What the index shows to this request stays where it is. Uploads see to that themselves, once their bytes are here.
     let active = ingest.lane.enter();
     match route {
-        Route::DeleteFile { hash } => delete::content(conn, head, persistence, &ingest, &hash).await,
-        Route::DeleteStored { path } => delete::name(conn, head, persistence, &ingest, &path).await,
         Route::Meta { hash } => names::meta(conn, head, persistence, (&ingest, active), hash).await,
         Route::File { hash } => {
             download::file(conn, head, persistence, (&ingest, active), download::Target::Content(hash)).await
@@ -87,6 +88,8 @@ pub async fn answer(
         | Route::Stats
         | Route::Amend { .. }
         | Route::Names { .. }
+        | Route::DeleteFile { .. }
+        | Route::DeleteStored { .. }
         | Route::PutFile { .. } => Err(HttpError::not_found("no such resource").into()),
     }
 }

@@ -62,7 +62,10 @@ pub async fn file(
     let selected = Selected { digest: name.digest, modified: name.time };
     match conditional::evaluate(head, Some(&selected)) {
         Verdict::Proceed => {}
-        Verdict::NotModified => return not_modified(conn, head, persistence, &selected).await,
+        Verdict::NotModified => {
+            drop(active);
+            return not_modified(conn, head, persistence, &selected).await;
+        }
         Verdict::PreconditionFailed => {
             return Err(HttpError::new(Status::PreconditionFailed, "the stored content is another").into());
         }
@@ -317,13 +320,13 @@ impl Source {
             return self.read(ingest, offset).await.map_err(Stopped::Damaged);
         };
         let _active = ingest.lane.enter();
-        let there = ingest.store.index.content(digest).filter(|content| !content.damaged);
-        let location = match there.map(|content| content.location) {
-            Some(location @ Location::Inline { len: now, .. }) if u64::from(now) == *len => location,
-            _ => {
-                tracing::info!(%digest, "an answer was cut off: what it reads slowly was deleted meanwhile");
-                return Err(Stopped::Gone);
-            }
+        let there = ingest.store.index.content(digest);
+        if there.as_ref().is_some_and(|content| content.damaged) {
+            return Err(Stopped::Damaged(ReadError::Damaged("found while it was read slowly".to_owned())));
+        }
+        let Some(location @ Location::Inline { .. }) = there.map(|content| content.location) else {
+            tracing::info!(%digest, "an answer was cut off: what was read slowly was deleted or stored anew meanwhile");
+            return Err(Stopped::Gone);
         };
         let source = Source::Inline { digest: *digest, location, len: *len };
         source.read(ingest, offset).await.map_err(Stopped::Damaged)

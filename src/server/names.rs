@@ -109,8 +109,8 @@ pub async fn add(
     let text = json_body::read(conn, head, body, JSON_BODY_BYTES_MAX).await?;
     let new: NewName = json_body::parse(&text, "a name object")?;
     check(&new)?;
-    // What the index shows now stays where it is until this is answered.
-    let _active = ingest.lane.enter();
+    // What the index shows now stays where it is until this is named.
+    let active = ingest.lane.enter();
     let content = stored(ingest, &digest)?;
     let (file_type, size) =
         look_at(ingest, &content, None, &new.name).await.map_err(|error| unreadable(&error))?;
@@ -118,6 +118,7 @@ pub async fn add(
     let stored = crate::ingest::slice::Stored { declared, digest, len: size, file_type, duplicate: true };
     let terms = Arc::new(TermsBody { category: new.category, comment: new.comment });
     let named: Named = naming::name_one(ingest, stored, &terms).await.map_err(|error| refusal(&error))?;
+    drop(active);
     answer::record(conn, head, persistence, Status::Created, &named).await
 }
 

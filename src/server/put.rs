@@ -64,7 +64,9 @@ pub async fn file(
     upload.set_write_bytes(BLOB_WRITE_BYTES_MIN);
     loop {
         let Some(piece) = body.next_for(conn, Some(&mut upload), 0).await? else { break };
-        upload.data(piece).await.map_err(|error| refusal(&error))?;
+        if !piece.is_empty() {
+            upload.data(piece).await.map_err(|error| refusal(&error))?;
+        }
     }
     let behind = agree(
         digest_field::sha256(body.trailers("content-digest"))?,

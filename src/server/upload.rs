@@ -173,6 +173,7 @@ impl Reading<'_> {
                         lines.tell(conn, upload, &self.names)?;
                     }
                     match self.next_piece(conn, body).await? {
+                        Some(piece) if piece.is_empty() => {}
                         Some(piece) => self.parts.push(piece),
                         None => return Ok(self.parts.finish()?),
                     }

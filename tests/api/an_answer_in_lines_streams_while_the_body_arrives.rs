@@ -71,6 +71,36 @@ fn lines_come_before_the_body_has_ended() {
 }
 
 #[test]
+fn a_client_that_pauses_behind_a_chunk_gets_the_lines_of_what_it_sent() {
+    let daemon = Daemon::start();
+    let form = Form::new().file("a.bin", &random_bytes(1, 4_000)).file("b.bin", &random_bytes(2, 600_000));
+    let whole = form.request(&[LINES]);
+    let body = &whole[memmem(&whole, b"\r\n\r\n") + 4..];
+    let end = body.len() - 100;
+    let mut client = daemon.connect();
+    let content_type = Form::content_type();
+    let fields = [LINES, ("Content-Type", content_type.as_str()), ("Transfer-Encoding", "chunked")];
+    let head = request("POST", "/ingest/media", &fields, b"");
+    client.send(&head);
+    // The last file's bytes are still to come. What ends a chunk comes by itself, and says nothing of a form.
+    client.send(format!("{end:x}\r\n").as_bytes());
+    client.send(&body[..end]);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    client.send(b"\r\n");
+    assert_eq!(client.head().expect("a head at once").status, 200);
+    let line = client.chunk().expect("a line").expect("not the end");
+    assert_eq!(lines(&line)[0]["path"].as_str().map(|path| path.contains("a.bin")), Some(true));
+    client.send(b"64\r\n");
+    client.send(&body[end..]);
+    client.send(b"\r\n0\r\n\r\n");
+    let mut all = Vec::new();
+    while let Some(some) = client.chunk().expect("whole chunks") {
+        all.extend(some);
+    }
+    assert_eq!(lines(&all).last().expect("a last line")["stored"], 2);
+}
+
+#[test]
 fn a_client_that_pauses_gets_the_lines_of_what_it_sent() {
     let daemon = Daemon::start();
     let form =
