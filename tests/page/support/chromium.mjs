@@ -290,8 +290,8 @@ export class Page {
 
   async screenshot(file) {
     await mkdir(path.dirname(file), { recursive: true });
-    // Not in the middle of a movement.
-    await this.run("Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(() => {})");
+    // Not in the middle of a movement. A browser that draws nothing for a while, as behind a drag, does not get on with it.
+    await this.run("document.getAnimations().forEach((animation) => animation.finish())");
     const { data } = await this.ask("Page.captureScreenshot", { format: "png" });
     await writeFile(file, Buffer.from(data, "base64"));
   }
