@@ -69,7 +69,7 @@ export default async function ({ page: open, daemon: start, dir, screenshot, say
         await daemon.upload(`reading ${n}.txt`, `reading ${n % 7 === 0 ? 0 : n} ${"x".repeat((n * 37) % 3000)}`);
         await new Promise((resolve) => setTimeout(resolve, 12 + 10 * Math.sin(n / 40)));
       }
-      await page.until(`document.querySelector(".chart .line")?.getAttribute("d").includes("L")`);
+      await page.until(`document.querySelector(".chart .line")?.getAttribute("d")?.includes("L")`);
     },
   };
   const problems = [];

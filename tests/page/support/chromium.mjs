@@ -24,6 +24,8 @@ export class Browser {
     const flags = [
       "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--no-proxy-server",
+      // A page is drawn whatever else the browser thinks is in front of it.
+      "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
       "--hide-scrollbars", `--user-data-dir=${profile}`, "--remote-debugging-pipe",
       // Two names for loopback: one that the daemon was given with --host, one that it was not.
       "--host-resolver-rules=MAP media.test 127.0.0.1, MAP elsewhere.test 127.0.0.1",
@@ -98,6 +100,7 @@ export class Page {
     Object.assign(page, { browser, sessionId, browserContextId });
     browser.listen((message) => message.sessionId === sessionId && page.#note(message));
     for (const domain of ["Page", "Runtime", "DOM", "Log"]) await page.ask(`${domain}.enable`);
+    await page.ask("Emulation.setFocusEmulationEnabled", { enabled: true });
     // Not the bodies that pages send: they are long.
     await page.ask("Network.enable", { maxPostDataSize: 1 });
     return page;
@@ -257,9 +260,9 @@ export class Page {
       window.listens = true;
       for (const type of ["dragover", "drop"]) document.addEventListener(type, () => { window.heard[type]++; }, true);
     })()`);
-    const isHeard = async (type) => {
-      for (const end = Date.now() + 1000; Date.now() < end; await pause(10)) {
-        if (await this.run(`window.heard.${type} > 0`)) return true;
+    const isHeard = async (type, times = 1) => {
+      for (const end = Date.now() + 2000; Date.now() < end; await pause(10)) {
+        if (await this.run(`window.heard.${type} >= ${times}`)) return true;
       }
       return false;
     };
@@ -269,10 +272,13 @@ export class Page {
       await send("dragOver");
       if (!(await isHeard("dragover"))) continue;
       if (await this.run(veil)) throw new Error("the page does not say that it takes what hovers");
-      // Once more, behind the page's own answer to the first.
+      // Once more, behind the page's own answer to the first; and some time for the answer to that to reach the browser.
       await send("dragOver");
+      if (!(await isHeard("dragover", 2))) continue;
+      await pause(100);
       await send("drop");
       if (await isHeard("drop")) return;
+      await send("dragCancel");
     }
     throw new Error("the page never heard of the drop");
   }
